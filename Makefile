@@ -1,0 +1,44 @@
+# Every target sets up .venv by itself. PYTHON chooses the interpreter that makes it.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+export RAY_AUTH_MODE ?= disabled
+export RAY_USAGE_STATS_ENABLED ?= 0
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup demo photos ui test lint format clean
+
+help:  ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## Make .venv with the exact versions of constraints.txt.
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup  ## The main job on drawn faces: shards, training, audit, report (under 5 minutes on 2 cores).
+	$(BIN)/python -m jobs.study demo
+
+photos: setup  ## The codecs on real photographs that scikit-image and scikit-learn ship.
+	$(BIN)/python -m jobs.study photos
+
+ui: setup  ## Open the MLflow UI on the local store (http://127.0.0.1:5000).
+	$(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+test: setup lint  ## Lint, types and all tests.
+	$(BIN)/python -m pytest -q
+
+lint: setup  ## ruff and mypy.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## Rewrite the code as ruff formats it.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove what the jobs wrote (runs/), not the environment.
+	rm -rf runs

@@ -1,0 +1,95 @@
+"""The contracts of greycard: what a codec, a classifier and a measure are. Read this page first.
+
+Pixels travel as 8-bit tensors, because that is what a decoder writes and what a person sees:
+``images: (N, 3, H, W) uint8``, RGB. Float conversions (range, mean) live inside each model.
+
+Results never depend on which other images share a batch: a model that computes in floating point runs on batches of
+one fixed size (``greycard.layers.batching``), and anything random is seeded per image.
+"""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+class Restored(NamedTuple):
+    """What a codec makes of a batch: the restored pixels and three rates that are never mixed.
+
+    Attributes:
+        images: (N, 3, H, W) uint8, the same H and W as the input.
+        bits_estimated: (N,) float64, bits an image from the model's likelihoods; NaN without a likelihood model.
+        bits_payload: (N,) float64, bits of the entropy-coded bytes; NaN where real bitstreams are switched off.
+        bits_total: (N,) float64, payload and headers: 8 x the size of the file that ``encode`` writes.
+    """
+
+    images: Tensor
+    bits_estimated: Tensor
+    bits_payload: Tensor
+    bits_total: Tensor
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """An image codec with one or more operating points.
+
+    ``image -> encode -> bytes -> decode -> restored``; ``reconstruct`` does both for a batch, to the same pixels.
+    """
+
+    @property
+    def points(self) -> tuple[float, ...]:
+        """The operating points (λ, JPEG quality, ...), in the order given by the config."""
+        ...
+
+    def reconstruct(self, images: Tensor, point: float) -> Restored:
+        """Restore a batch at one operating point.
+
+        Args:
+            images: (N, 3, H, W) uint8; H and W of any size (padded and cropped back inside).
+            point: one of ``points``.
+        """
+        ...
+
+    def encode(self, image: Tensor, point: float) -> bytes:
+        """Encode one (3, H, W) uint8 image into a complete file: container header and payload."""
+        ...
+
+    def decode(self, data: bytes) -> Tensor:
+        """Decode what ``encode`` wrote into (3, H, W) uint8.
+
+        Raises:
+            ValueError: the bytes are damaged, or were written by another codec or other weights.
+        """
+        ...
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A classifier of one or several attributes (tasks)."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The attributes it predicts, in order."""
+        ...
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """Predict class codes: (N, 3, H, W) uint8 -> task -> (N,) int64 codes in schema order."""
+        ...
+
+
+@runtime_checkable
+class Measure(Protocol):
+    """A full-reference measure: one number an image."""
+
+    @property
+    def name(self) -> str:
+        """The column it fills, with the unit where it has one."""
+        ...
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Its direction."""
+        ...
+
+    def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:
+        """Compare (N, 3, H, W) uint8 with (N, 3, H, W) uint8; returns (N,) float64."""
+        ...
