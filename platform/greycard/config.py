@@ -175,7 +175,5 @@ def _describe(cls: type, error: ValidationError) -> str:
     for item in error.errors():
         place = ".".join(str(part) for part in item["loc"]) or cls.__name__
         message = item["msg"].removeprefix("Value error, ")
-        lines.append(
-            f"{place}: {message}, got {item['input']!r}" if item["type"] != "value_error" else message
-        )
+        lines.append(f"{place}: {message}, got {item['input']!r}" if item["type"] != "value_error" else message)
     return "; ".join(lines)

@@ -11,9 +11,7 @@ from typing import Final
 
 # -- shards: one row an image ------------------------------------------------------------------------------------
 IMAGE_ID: Final = "image_id"  # string, unique in the data set, stable
-IMAGE: Final = (
-    "image"  # binary: the encoded image (lossless unless the source is JPEG), or struct<bytes, path>
-)
+IMAGE: Final = "image"  # binary: the encoded image (lossless unless the source is JPEG), or struct<bytes, path>
 SPLIT: Final = "split"  # string: train, val or test
 IDENTITY: Final = "identity"  # string, null where the data set has none
 SPLITS: Final = ("train", "val", "test")
@@ -28,9 +26,7 @@ BPP_PAYLOAD: Final = "bpp_payload"  # float64 bits per pixel of the entropy-code
 BPP_TOTAL: Final = "bpp_total"  # float64 bits per pixel of payload and headers
 RATES: Final = (BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL)
 RECONSTRUCTION: Final = "reconstruction"  # binary: the restored image as PNG (reconstruction sets only)
-PREDICTION_PREFIX: Final = (
-    "pred_"  # pred_<task>: list<int8>, the class code by each classifier seed, -1 where failed
-)
+PREDICTION_PREFIX: Final = "pred_"  # pred_<task>: list<int8>, the class code by each classifier seed, -1 where failed
 
 OK: Final = "ok"
 FAILED: Final = "failed"
@@ -65,8 +61,7 @@ HAIR_TYPE: Final = Attribute("hair_type", ("bald", "curly", "straight", "wavy"))
 HAIR_COLOR: Final = Attribute("hair_color", ("black", "blonde", "brown", "gray", "red"))
 
 PHENOTYPES: Final[dict[str, Attribute]] = {
-    attribute.name: attribute
-    for attribute in (SKIN_TYPE, LIP_TYPE, NOSE_TYPE, EYE_TYPE, HAIR_TYPE, HAIR_COLOR)
+    attribute.name: attribute for attribute in (SKIN_TYPE, LIP_TYPE, NOSE_TYPE, EYE_TYPE, HAIR_TYPE, HAIR_COLOR)
 }
 
 
