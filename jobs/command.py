@@ -1,0 +1,87 @@
+"""The command line that every job shares: ``python -m jobs.VERB RECIPE --set a.b=c --list --dry-run``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import yaml
+
+from greycard import config as configs
+from greycard.schema import unknown
+
+C = TypeVar("C")
+BAD_INPUT = 2  # exit code of an unknown recipe, field or value, as argparse uses it
+
+
+def main(
+    verb: str,
+    recipes: Mapping[str, Callable[[], C]],
+    run: Callable[[C], Any],
+    doc: str,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parse the command line of a job, resolve its config and run it.
+
+    Args:
+        verb: the job's name, as in ``jobs.audit``.
+        recipes: name -> function returning one full config; its docstring's first line is shown by ``--list``.
+        run: what to do with the config.
+        doc: the job's help text.
+        argv: arguments without the program's name; the process's own by default.
+
+    Returns:
+        The exit code: 0, 1 when the job failed with an error of ours, 2 for an unknown name or a bad value.
+    """
+    arguments = _parser(verb, recipes, doc).parse_args(argv)
+    if arguments.list or arguments.recipe is None:
+        print(_listing(verb, recipes))
+        return 0 if arguments.list else BAD_INPUT
+    if arguments.recipe not in recipes:
+        return _fail(unknown("recipe", arguments.recipe, list(recipes)), BAD_INPUT)
+    try:
+        config = configs.override(recipes[arguments.recipe](), arguments.settings)
+    except configs.ConfigError as error:
+        return _fail(str(error), BAD_INPUT)
+    if arguments.dry_run:
+        print(yaml.safe_dump(configs.to_dict(config), sort_keys=False, allow_unicode=True), end="")
+        return 0
+    try:
+        run(config)
+    except Exception as error:
+        if type(error).__module__.startswith("greycard."):  # worded for the person who runs the job
+            return _fail(str(error), 1)
+        raise
+    return 0
+
+
+def _parser(verb: str, recipes: Mapping[str, Callable[[], Any]], doc: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m jobs.{verb}",
+        description=doc,
+        epilog=_listing(verb, recipes),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a named full configuration, see below")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="change one field by its dotted name, for example --set directory=runs/mine; repeat for several",
+    )
+    parser.add_argument("--list", action="store_true", help="list the recipes and stop")
+    parser.add_argument("--dry-run", action="store_true", help="print the resolved configuration as YAML and stop")
+    return parser
+
+
+def _listing(verb: str, recipes: Mapping[str, Callable[[], Any]]) -> str:
+    width = max(map(len, recipes), default=0)
+    lines = [f"  {name:{width}}  {(recipe.__doc__ or '').strip().splitlines()[0]}" for name, recipe in recipes.items()]
+    return "\n".join([f"recipes of jobs.{verb}:", *lines])
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
