@@ -1,0 +1,1 @@
+"""The ``greycard`` command: coding files, submitting jobs and looking at the machine."""

@@ -1,0 +1,67 @@
+"""A real Ray head with its job server, in a process group of its own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+RAY = Path(sys.executable).with_name("ray")
+START_SECONDS = 90
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _answers(address):
+    try:
+        with urllib.request.urlopen(f"{address}/api/version", timeout=2) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def job_server():
+    """Start a head and yield the address of its job server."""
+    dashboard = _free_port()
+    address = f"http://127.0.0.1:{dashboard}"
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": ""}
+    # a socket path has 107 characters at most: keep Ray's folder short and out of pytest's
+    with tempfile.TemporaryDirectory(prefix="gc", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        command = [RAY, "start", "--head", "--block", "--num-cpus=4", "--node-ip-address=127.0.0.1"]
+        command += [f"--port={_free_port()}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1"]
+        command += [f"--temp-dir={folder}", "--disable-usage-stats", "--object-store-memory=300000000"]
+        log = Path(folder, "head.log").open("w")
+        head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not _answers(address):
+                assert head.poll() is None, Path(folder, "head.log").read_text()
+                assert time.monotonic() < deadline, "the head's job server did not answer"
+                head_wait(head)
+            yield address
+        finally:
+            os.killpg(head.pid, signal.SIGTERM)
+            try:
+                head.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(head.pid, signal.SIGKILL)
+                head.wait()
+            log.close()
+
+
+def head_wait(process):
+    """Give the head half a second, or less if it dies."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0.5)

@@ -1,0 +1,94 @@
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+
+from greycard import config
+from greycard.config import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jpeg:
+    kind: Literal["jpeg"] = "jpeg"
+    quality: int = 3
+
+    def __post_init__(self):
+        if not 1 <= self.quality <= 8:
+            raise ValueError(f"codec.quality must be 1..8, got {self.quality}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neural:
+    kind: Literal["neural"] = "neural"
+    lambdas: tuple[float, ...] = (1e-4,)
+
+
+Codec = Annotated[Jpeg | Neural, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    codec: Codec = field(default_factory=Jpeg)
+    systems: tuple[Codec, ...] = (Jpeg(), Neural())
+    shares: dict[str, float] | None = None
+    name: str = "faces"
+
+
+def test_override_sets_typed_values_anywhere_in_the_tree():
+    settings = ["codec.quality=2", "systems.1.lambdas=[1e-4, 9e-4]", "name=photos", "shares={African: 0.5}"]
+    changed = config.override(Audit(), settings)
+    assert changed == Audit(
+        codec=Jpeg(quality=2),
+        systems=(Jpeg(), Neural(lambdas=(1e-4, 9e-4))),
+        shares={"African": 0.5},
+        name="photos",
+    )
+
+
+def test_choosing_a_kind_starts_from_its_defaults_and_takes_its_fields():
+    changed = config.override(Audit(), ["codec.kind=neural", "codec.lambdas=[0.5]"])
+    assert changed.codec == Neural(lambdas=(0.5,))
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("codec.qualty=2", ["codec.qualty", "'quality'", "kind, quality"]),
+        ("codec.kind=jpg", ["'jpg'", "'jpeg'", "jpeg, neural"]),
+        ("codec.quality=9", ["must be 1..8", "got 9"]),
+        ("codec.quality=high", ["codec", "quality", "valid integer", "'high'"]),
+        ("codec.quality=2.5", ["quality", "2.5"]),
+        ("codec.quality", ["NAME=VALUE"]),
+        ("systems.7.quality=1", ["systems.7.quality", "below 2"]),
+        ("systems.1.lambdas=high", ["lambdas", "'high'"]),
+        ("name.first=x", ["name.first", "plain value"]),
+        ("nam=x", ["'name'"]),
+    ],
+)
+def test_a_bad_setting_names_the_thing_and_what_is_accepted(setting, words):
+    with pytest.raises(ConfigError) as caught:
+        config.override(Audit(), [setting])
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_dictionaries_round_trip():
+    audit = Audit(systems=(Neural(lambdas=(1.0, 2.0)),), shares={"Indian": 1.0})
+    assert config.from_dict(Audit, config.to_dict(audit)) == audit
+
+
+def test_unknown_fields_are_refused_at_any_depth():
+    with pytest.raises(ConfigError, match=r"systems\.0\.qualty"):
+        config.from_dict(Audit, {"systems": [{"kind": "jpeg", "qualty": 1}]})
+
+
+def test_digest_follows_the_content():
+    assert config.digest(Audit()) == config.digest(Audit(codec=Jpeg(quality=3)))
+    assert config.digest(Audit()) != config.digest(Audit(codec=Jpeg(quality=4)))
+
+
+def test_flatten_gives_dotted_names():
+    flat = config.flatten(Audit())
+    assert flat["codec.quality"] == "3"
+    assert flat["systems.1.lambdas"] == "[0.0001]"
+    assert flat["name"] == "faces"
