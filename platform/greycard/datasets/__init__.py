@@ -1,0 +1,1 @@
+"""Data sets: groups, drawn phenotype faces, adapters for real images, shards with a manifest."""
