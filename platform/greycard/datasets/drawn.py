@@ -1,0 +1,36 @@
+"""Drawn faces as a data source: labels and pixels from ``faces``, encoded as PNG. They are drawings, not people."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from greycard.datasets.faces import FacesConfig, render_table, sample_labels
+from greycard.datasets.pixels import encode_png
+from greycard.datasets.records import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnFacesSource(Source):
+    """``faces config -> sample_labels -> render -> PNG``."""
+
+    config: FacesConfig
+    kind: Literal["faces"] = "faces"
+    drawn: ClassVar[bool] = True
+
+    def attributes(self) -> dict[str, tuple[str, ...]]:
+        """Return race and the six phenotypes."""
+        return self.config.attributes()
+
+    def index(self) -> pa.Table:
+        """Return the sampled labels with each image's seeds."""
+        return sample_labels(self.config)
+
+    def load(self, rows: pa.Table) -> list[bytes]:
+        """Draw the rows and encode them."""
+        for name, classes in self.attributes().items():
+            codes = pc.index_in(rows[name], pa.array(classes)).combine_chunks()
+            column = pa.DictionaryArray.from_arrays(codes, pa.array(classes))
+            rows = rows.set_column(rows.column_names.index(name), name, column)
+        return [encode_png(image) for image in render_table(rows, self.config.size)]

@@ -1,0 +1,116 @@
+"""Which rows train, validate and test: by identity or by image, deterministic by hash, or as the data set says.
+
+A key's place depends on the seed and the key alone (a hash in [0, 1) compared with the shares), so rows that are added
+later never move the others. ``exact=True`` sorts the keys by that hash and cuts at the exact shares instead.
+
+Labels of people are often given per identity. A split by image then shows a classifier test labels that it has seen on
+other images of the same person; the default is therefore by identity.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from greycard.datasets.records import DataError
+from greycard.schema import IDENTITY, IMAGE_ID, SPLIT, SPLITS, unknown
+
+_SYNONYMS: Final = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitConfig:
+    """How rows are split.
+
+    Attributes:
+        by: ``identity`` (all images of a person together; a row without identity stands alone), ``image``, or
+            ``source`` (the data set's own split; the shares are not used).
+        train, val, test: shares, >= 0, that sum to 1.
+        seed: another seed gives another split.
+        exact: cut at the exact shares (to the nearest key) instead of by each key's hash alone.
+        rename: for ``source``: the data set's name -> ``train``, ``val`` or ``test`` (``validation`` is known).
+    """
+
+    by: Literal["identity", "image", "source"] = "identity"
+    train: float = 0.8
+    val: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+    exact: bool = False
+    rename: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-9:
+            raise ValueError(f"split shares train + val + test must be >= 0 and sum to 1, got {self.shares}")
+        for name in self.rename.values():
+            if name not in SPLITS:
+                raise ValueError(f"split.rename: {unknown('split', name, SPLITS)}")
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """The shares in the order of ``SPLITS``."""
+        return self.train, self.val, self.test
+
+
+def assign_splits(index: pa.Table, config: SplitConfig) -> list[str]:
+    """Return each row's split.
+
+    Args:
+        index: a checked index (``records.checked_index``).
+        config: how to split.
+
+    Raises:
+        DataError: a split is asked for that the data set does not give, or ends up without rows.
+    """
+    if config.by == "source":
+        return _published(index[SPLIT].to_pylist(), config.rename)
+    keys = index[IMAGE_ID].to_pylist()
+    if config.by == "identity":
+        identities = index[IDENTITY].to_pylist()
+        if not any(identities):
+            raise DataError("the data set has no identities; set split.by=image")
+        keys = [f"identity {who}" if who else f"image {key}" for who, key in zip(identities, keys, strict=True)]
+    codes = split_codes(keys, config)
+    for code, (name, share) in enumerate(zip(SPLITS, config.shares, strict=True)):
+        if share > 0 and not (codes == code).any():
+            raise DataError(
+                f"split {name!r} has no rows: {len(set(keys))} keys at a share of {share}; set split.exact=true, or "
+                f"split.{name}=0"
+            )
+    return [SPLITS[code] for code in codes]
+
+
+def split_codes(keys: Sequence[str], config: SplitConfig) -> NDArray[np.int64]:
+    """Return the split of each key as a code into ``SPLITS``; equal keys get equal codes."""
+    unique, inverse, counts = np.unique(np.asarray(keys, dtype=str), return_inverse=True, return_counts=True)
+    places = hash_places(unique.tolist(), config.seed)
+    bounds = np.cumsum(config.shares)[:-1]
+    if config.exact:
+        order = np.argsort(places, kind="stable")
+        middle = np.cumsum(counts[order]) - counts[order] / 2  # a key goes where the middle of its rows falls
+        places = np.empty_like(places)
+        places[order] = middle / counts.sum()
+    used = np.flatnonzero(np.asarray(config.shares) > 0)
+    codes = np.searchsorted(bounds, places, side="right")
+    return np.clip(codes, used[0], used[-1])[inverse]
+
+
+def hash_places(keys: Sequence[str], seed: int) -> NDArray[np.float64]:
+    """Return a number in [0, 1) for each key, from the seed and the key alone (BLAKE2b, 53 bits)."""
+    salt = f"{seed}:".encode()
+    digests = b"".join(hashlib.blake2b(salt + key.encode(), digest_size=8).digest() for key in keys)
+    return (np.frombuffer(digests, dtype=">u8") >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _published(names: Sequence[str | None], rename: Mapping[str, str]) -> list[str]:
+    if all(name is None for name in names):
+        raise DataError("the data set gives no split; set split.by=identity or split.by=image")
+    known = {name: name for name in SPLITS} | _SYNONYMS | dict(rename)
+    for name in dict.fromkeys(names):
+        if name not in known:
+            raise DataError(f"column {SPLIT!r}: {unknown('split', name, list(known))} (split.rename maps others)")
+    return [known[name] for name in names if name is not None]

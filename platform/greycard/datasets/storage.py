@@ -1,0 +1,95 @@
+"""Folders on local disks and object stores, through pyarrow's file systems: ``/a/b``, ``a/b``, ``s3://bucket/a``."""
+
+import contextlib
+import os
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyarrow import fs
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder of a file system.
+
+    Attributes:
+        uri: what the caller named: an absolute local path, or a URI such as ``s3://bucket/shards``.
+        filesystem: the pyarrow file system that serves it.
+        path: the folder's path inside that file system.
+    """
+
+    uri: str
+    filesystem: fs.FileSystem
+    path: str
+
+    @classmethod
+    def open(cls, uri: str | Path) -> "Folder":
+        """Find the file system of a path or URI (nothing is created).
+
+        Raises:
+            ValueError: the URI's scheme is not known to pyarrow.
+        """
+        text = str(uri)
+        if "://" not in text:
+            text = str(Path(text).expanduser().absolute())
+            return cls(text, fs.LocalFileSystem(), text)
+        try:
+            filesystem, path = fs.FileSystem.from_uri(text)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"cannot open {text!r} (a local path or s3://bucket/folder is expected): {error}"
+            ) from None
+        return cls(text.rstrip("/"), filesystem, path)
+
+    def uri_of(self, name: str) -> str:
+        """Return the path or URI of a file in the folder."""
+        return posixpath.join(self.uri, name)
+
+    def path_of(self, name: str) -> str:
+        """Return a file's path inside the file system."""
+        return posixpath.join(self.path, name)
+
+    def create(self) -> None:
+        """Create the folder and its parents."""
+        self.filesystem.create_dir(self.path, recursive=True)
+
+    def names(self) -> list[str]:
+        """Return the names of the files in the folder, sorted; none where the folder does not exist."""
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        return sorted(info.base_name for info in self.filesystem.get_file_info(selector) if info.is_file)
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        with self.filesystem.open_input_stream(self.path_of(name)) as stream:
+            return bytes(stream.read())
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file so that readers see all of it or nothing.
+
+        On a local disk: a temporary file in the same folder, then a rename. An object store shows an object only once
+        it is complete.
+        """
+        if not isinstance(self.filesystem, fs.LocalFileSystem):
+            with self.filesystem.open_output_stream(self.path_of(name)) as stream:
+                stream.write(data)
+            return
+        final = Path(self.path_of(name))
+        temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(final)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+
+    def delete(self, name: str) -> None:
+        """Delete a file."""
+        self.filesystem.delete_file(self.path_of(name))
