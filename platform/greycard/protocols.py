@@ -20,12 +20,19 @@ class Restored(NamedTuple):
         bits_estimated: (N,) float64, bits an image from the model's likelihoods; NaN without a likelihood model.
         bits_payload: (N,) float64, bits of the entropy-coded bytes; NaN where real bitstreams are switched off.
         bits_total: (N,) float64, payload and headers: 8 x the size of the file that ``encode`` writes.
+        errors: why an image could not be restored (a non-finite number in the network), "" where all is well; the empty
+            tuple means that all is well. A failed image has black pixels and NaN bits: read ``error(row)`` first.
     """
 
     images: Tensor
     bits_estimated: Tensor
     bits_payload: Tensor
     bits_total: Tensor
+    errors: tuple[str, ...] = ()
+
+    def error(self, row: int) -> str:
+        """Return why an image of the batch failed, "" where it was restored."""
+        return self.errors[row] if self.errors else ""
 
 
 @runtime_checkable
