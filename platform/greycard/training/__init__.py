@@ -1,0 +1,1 @@
+"""What a model minimises (objectives) and how (one plain loop). No Ray, no MLflow: jobs bring those."""

@@ -1,0 +1,77 @@
+"""Batches of an epoch: shuffled and mirrored by generators that depend on (seed, epoch) alone.
+
+So any batch of any epoch can be made again, which is what an exact resume needs.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+
+class ImageSet(Protocol):
+    """Images in memory: ``images`` (N, 3, H, W) uint8 and ``labels`` task -> (N,) int64 codes, -1 = unknown."""
+
+    @property
+    def images(self) -> Tensor:
+        """(N, 3, H, W) uint8."""
+        ...
+
+    @property
+    def labels(self) -> Mapping[str, Tensor]:
+        """Task -> (N,) int64."""
+        ...
+
+
+class Examples(NamedTuple):
+    """A plain `ImageSet`."""
+
+    images: Tensor
+    labels: dict[str, Tensor]
+
+
+def batches_an_epoch(count: int, batch_size: int) -> int:
+    """Return the number of training batches: an incomplete last batch is left out, unless it is the only one."""
+    return max(1, count // batch_size)
+
+
+def training_batches(
+    data: ImageSet, *, batch_size: int, seed: int, epoch: int, first: int = 0, mirror: bool = False
+) -> Iterator[Examples]:
+    """Yield an epoch's batches from number ``first`` on.
+
+    Args:
+        data: at least one image.
+        batch_size: images a batch; what an incomplete last batch leaves out differs from epoch to epoch.
+        seed: of the run.
+        epoch: 0-based.
+        first: 0-based batch to start from.
+        mirror: mirror each image left to right with probability 1/2.
+    """
+    generator = torch.Generator().manual_seed((seed << 24) + epoch)
+    count = len(data.images)
+    order = torch.randperm(count, generator=generator)
+    mirrored = torch.rand(count, generator=generator) < 0.5
+    for number in range(first, batches_an_epoch(count, batch_size)):
+        chosen = order[number * batch_size : (number + 1) * batch_size]
+        batch = _take(data, chosen)
+        if mirror:
+            flips = mirrored[chosen].view(-1, 1, 1, 1)
+            batch = batch._replace(images=torch.where(flips, batch.images.flip(3), batch.images))
+        yield batch
+
+
+def ordered_batches(data: ImageSet, batch_size: int) -> Iterator[Examples]:
+    """Yield all images once, in order."""
+    for start in range(0, len(data.images), batch_size):
+        yield _take(data, slice(start, start + batch_size))
+
+
+def to_device(batch: Examples, device: torch.device) -> Examples:
+    """Return the batch on a device."""
+    return Examples(batch.images.to(device), {name: codes.to(device) for name, codes in batch.labels.items()})
+
+
+def _take(data: ImageSet, chosen: Tensor | slice) -> Examples:
+    return Examples(data.images[chosen], {name: codes[chosen] for name, codes in data.labels.items()})

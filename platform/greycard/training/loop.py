@@ -1,0 +1,348 @@
+"""One plain training loop: early stopping, averaged weights, mixed precision, checkpoints and exact resume.
+
+``for each epoch: shuffle -> batches -> objective -> step; validate; keep the best; checkpoint; report``
+
+On a CPU, a run that was killed and resumed ends with the same weights, bit for bit, as one that was not.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, Never
+
+import torch
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from tqdm import tqdm
+
+from greycard.config import digest
+from greycard.training.batches import ImageSet, batches_an_epoch, ordered_batches, to_device, training_batches
+from greycard.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from greycard.training.ema import MovingAverage
+from greycard.training.objectives import Loss, Objective
+from greycard.training.optimizers import (
+    AdamConfig,
+    ConstantConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    gradient_norm,
+    split_parameters,
+)
+from greycard.training.state import Sums, TrainingState
+
+CHECKPOINT = "checkpoint.pt"
+Report = Callable[[Mapping[str, float], int], None]
+_log = logging.getLogger(__name__)
+
+
+class DivergedError(RuntimeError):
+    """The loss or its gradient is not a finite number; the last checkpoint is from before that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopConfig:
+    """How to train.
+
+    Attributes:
+        epochs: at most so many passes over the training images.
+        batch_size: images a step.
+        patience: stop after so many epochs without a lower validation loss; 0 never stops early.
+        clip_norm: largest Euclidean norm of the gradient; 0 leaves it.
+        ema: decay of the averaged weights, which are then the ones validated and kept; 0 keeps the last ones.
+        ema_warmup: forget the initial weights faster at the beginning.
+        mirror: mirror training images left to right with probability 1/2.
+        keep: ``best`` returns the weights of the lowest validation loss, ``last`` those of the last epoch.
+        checkpoint_steps: write a checkpoint every so many steps, besides one after every epoch; 0 for epochs only.
+        device: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
+        precision: ``float32``, or autocast to ``bfloat16`` or ``float16`` (CUDA only, with a gradient scaler).
+        seed: of the order, the mirroring and the noise in training.
+    """
+
+    epochs: int
+    batch_size: int
+    patience: int = 0
+    optimizer: OptimizerConfig = field(default_factory=AdamConfig)
+    schedule: ScheduleConfig = field(default_factory=ConstantConfig)
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    ema_warmup: bool = True
+    mirror: bool = False
+    keep: Literal["best", "last"] = "best"
+    checkpoint_steps: int = 0
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"epochs and batch_size must be at least 1, got {self.epochs} and {self.batch_size}")
+        if self.patience < 0 or self.checkpoint_steps < 0 or self.clip_norm < 0:
+            raise ValueError("patience, checkpoint_steps and clip_norm must be at least 0")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be in [0, 1), got {self.ema}")
+        if self.precision == "float16" and self.device.startswith("cpu"):
+            raise ValueError("precision float16 needs a CUDA device; on a CPU use bfloat16 or float32")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+
+class FitResult(NamedTuple):
+    """What a run came to.
+
+    Attributes:
+        history: one mapping an epoch: train/<part>, val/<part>, learning_rate.
+        best_epoch: 0-based epoch whose weights the network now has.
+        best_loss: its validation loss.
+        steps: optimiser steps done.
+        stopped: ``epochs`` or ``patience``.
+        concerns: warnings about the kept epoch.
+    """
+
+    history: tuple[dict[str, float], ...]
+    best_epoch: int
+    best_loss: float
+    steps: int
+    stopped: str
+    concerns: tuple[str, ...]
+
+
+def fit(
+    network: nn.Module,
+    objective: Objective,
+    train: ImageSet,
+    val: ImageSet,
+    config: LoopConfig,
+    *,
+    directory: Path | None = None,
+    report: Report | None = None,
+    progress: bool = False,
+    title: str = "training",
+) -> FitResult:
+    """Train a network in place; it ends on the CPU, in evaluation mode, with the kept weights.
+
+    Args:
+        network: the network, with its initial weights (a warm start is a network with other initial weights).
+        objective: what it minimises, from a batch of 8-bit images and their labels.
+        train: training images, at least one.
+        val: validation images, at least one.
+        config: how to train.
+        directory: where checkpoints are kept and looked for; None keeps none.
+        report: called with an epoch's metrics and its 1-based number, after its checkpoint; a resumed run first
+            reports the epochs already done, so that none is missed.
+        progress: show a progress bar.
+        title: what the progress bar calls the run.
+
+    Raises:
+        DivergedError: the loss or gradient became NaN or infinite.
+        CheckpointError: the directory holds a damaged checkpoint, or that of another run.
+    """
+    if not len(train.images) or not len(val.images):
+        raise ValueError(
+            f"training needs images, got {len(train.images)} to train on and {len(val.images)} to validate"
+        )
+    run = _Run(network, objective, train, val, config, directory)
+    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+        torch.manual_seed(config.seed)
+        run.resume()
+        for number, metrics in enumerate(run.state.history, start=1):
+            _report(report, metrics, number)
+        total = config.epochs * run.batches
+        with tqdm(total=total, initial=run.state.step, desc=title, unit="step", disable=not progress) as bar:
+            while not run.state.finished:
+                run.epoch(bar)
+                _report(report, run.state.history[-1], len(run.state.history))
+    return run.result()
+
+
+class _Run:
+    """A run in progress: the configs, the data and the state that moves."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: Objective,
+        train: ImageSet,
+        val: ImageSet,
+        config: LoopConfig,
+        directory: Path | None,
+    ) -> None:
+        self.objective, self.train, self.val, self.config = objective, train, val, config
+        self.device = _device(config.device)
+        self.batches = batches_an_epoch(len(train.images), config.batch_size)
+        self.path = directory / CHECKPOINT if directory else None
+        network.to(self.device)
+        auxiliary = objective.auxiliary_optimizer(network)
+        apart = [parameter for group in auxiliary.param_groups for parameter in group["params"]] if auxiliary else []
+        self.parameters = split_parameters(network, apart)
+        optimizer = config.optimizer.build(self.parameters)
+        self.state = TrainingState(
+            network=network,
+            optimizer=optimizer,
+            auxiliary=auxiliary,
+            schedule=config.schedule.build(optimizer, config.epochs * self.batches),
+            scaler=GradScaler(self.device.type, enabled=config.precision == "float16"),
+            average=MovingAverage(network, config.ema, warmup=config.ema_warmup) if config.ema else None,
+        )
+
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """What a checkpoint must agree with to be resumed."""
+        return {
+            "config": digest(self.config),
+            "objective": f"{self.objective!r}",
+            "train_images": len(self.train.images),
+            "val_images": len(self.val.images),
+        }
+
+    def resume(self) -> None:
+        """Go on from the checkpoint; where there is none yet, write the first one, with the initial weights."""
+        if self.path is None or not self.path.exists():
+            self.save()
+            return
+        saved = load_checkpoint(self.path)
+        found = saved.get("identity")
+        if found != self.identity:
+            raise CheckpointError(
+                f"{self.path} belongs to another run ({found}) than this one ({self.identity}); "
+                "choose another directory or remove it"
+            )
+        self.state.load(saved["state"])
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        if self.path is not None:
+            save_checkpoint(self.path, {"identity": self.identity, "state": self.state.to_dict()})
+
+    def epoch(self, bar: "tqdm[Never]") -> None:
+        """Finish the epoch under way and validate it."""
+        state, config = self.state, self.config
+        state.network.train()
+        for batch in training_batches(
+            self.train,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            epoch=state.epoch,
+            first=state.batch,
+            mirror=config.mirror,
+        ):
+            on_device = to_device(batch, self.device)
+            state.sums.add(self.take_step(on_device.images, on_device.labels).parts)
+            state.batch += 1
+            bar.update()
+            if config.checkpoint_steps and state.step % config.checkpoint_steps == 0:
+                self.save()
+        self.finish_epoch()
+        bar.set_postfix({name: f"{state.history[-1][name]:.4g}" for name in ("train/loss", "val/loss")})
+        self.save()
+
+    def take_step(self, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:
+        """Take one optimiser step."""
+        state = self.state
+        state.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(state.network, images, labels)
+        self.check(loss.total, "loss")
+        state.scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
+        state.scaler.unscale_(state.optimizer)
+        norm = gradient_norm(self.parameters, self.config.clip_norm)
+        if not state.scaler.is_enabled():  # the scaler itself skips steps that overflow float16
+            self.check(norm, "gradient")
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        if state.auxiliary is not None and loss.auxiliary is not None:
+            state.auxiliary.zero_grad(set_to_none=True)
+            loss.auxiliary.backward()  # type: ignore[no-untyped-call]
+            state.auxiliary.step()
+        state.step += 1
+        state.schedule.on_step()
+        if state.average is not None:
+            state.average.update(state.network, state.step)
+        return loss
+
+    def loss(self, network: nn.Module, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:
+        """Return the objective, in the precision asked for."""
+        if self.config.precision == "float32":
+            return self.objective(network, images, labels)
+        dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float16
+        with torch.autocast(self.device.type, dtype=dtype):
+            return self.objective(network, images, labels)
+
+    def check(self, value: Tensor, what: str) -> None:
+        """Stop at a number that is not finite."""
+        if bool(torch.isfinite(value)):
+            return
+        kept = f"the checkpoint in {self.path} is from before that" if self.path else "no checkpoint was kept"
+        raise DivergedError(
+            f"the {what} is {value.item()} at step {self.state.step} (epoch {self.state.epoch + 1}); {kept}. "
+            "Lower the learning rate or set clip_norm; check the images and labels"
+        )
+
+    def finish_epoch(self) -> None:
+        """Validate, remember the best, decide whether to go on."""
+        state, config = self.state, self.config
+        means = self.validate(state.evaluated)
+        rate = state.optimizer.param_groups[0]["lr"]
+        trained = {f"train/{name}": value for name, value in state.sums.means().items()}
+        validated = {f"val/{name}": value for name, value in means.items()}
+        state.history.append(trained | validated | {"learning_rate": rate})
+        for concern in self.objective.concerns(means):
+            _log.warning("epoch %d: %s", state.epoch + 1, concern)
+        if config.keep == "last" or means["loss"] < state.best.loss:
+            state.keep_best(means["loss"])
+        state.schedule.on_epoch(means["loss"])
+        waited = state.epoch - self.lowest_epoch()
+        state.epoch, state.batch, state.sums = state.epoch + 1, 0, Sums()
+        if config.patience and waited >= config.patience:
+            state.finished = "patience"
+        elif state.epoch >= config.epochs:
+            state.finished = "epochs"
+
+    def lowest_epoch(self) -> int:
+        """Return the 0-based epoch of the lowest validation loss; 0 where none is finite."""
+        losses = [metrics["val/loss"] for metrics in self.state.history]
+        return min(range(len(losses)), key=lambda epoch: math.inf if math.isnan(losses[epoch]) else losses[epoch])
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Return the means over the validation images."""
+        network.eval()
+        sums = Sums()
+        for batch in ordered_batches(self.val, self.config.batch_size):
+            on_device = to_device(batch, self.device)
+            sums.add(self.loss(network, on_device.images, on_device.labels).parts)
+        return sums.means()
+
+    def result(self) -> FitResult:
+        """Give the network the kept weights and say what came of the run."""
+        state = self.state
+        if not state.best.weights:
+            raise DivergedError(f"no epoch had a finite validation loss: {[m['val/loss'] for m in state.history]}")
+        state.network.load_state_dict(state.best.weights)
+        state.network.cpu().eval()
+        kept = {
+            name.removeprefix("val/"): value
+            for name, value in state.history[state.best.epoch].items()
+            if name.startswith("val/")
+        }
+        return FitResult(
+            history=tuple(state.history),
+            best_epoch=state.best.epoch,
+            best_loss=state.best.loss,
+            steps=state.step,
+            stopped=state.finished,
+            concerns=tuple(self.objective.concerns(kept)),
+        )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {name} was asked for, but no CUDA device is available; use cpu or auto")
+    return torch.device(name)
+
+
+def _report(report: Report | None, metrics: Mapping[str, float], epoch: int) -> None:
+    if report is not None:
+        report(metrics, epoch)

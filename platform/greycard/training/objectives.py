@@ -1,0 +1,192 @@
+"""What each family of models minimises.
+
+An objective takes a network and a batch and returns the loss with its parts, one value an image, so that means over an
+epoch do not depend on how it was cut into batches.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+PEAK = 255.0
+UNKNOWN = -1  # the code of an unknown label
+
+
+class Loss(NamedTuple):
+    """The loss of a batch.
+
+    Attributes:
+        total: () what the main optimiser minimises.
+        auxiliary: () what the auxiliary optimiser minimises, or None.
+        parts: name -> (K,) detached values, one for each of the K images that count; ``loss`` is always there.
+    """
+
+    total: Tensor
+    auxiliary: Tensor | None
+    parts: dict[str, Tensor]
+
+
+class Objective(Protocol):
+    """The contract of objectives."""
+
+    def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
+        """Return an optimiser for the parameters that have a loss of their own, or None."""
+        ...
+
+    def __call__(self, network: nn.Module, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:
+        """Return the loss of a batch: (N, 3, H, W) uint8 images and task -> (N,) int64 codes."""
+        ...
+
+    def concerns(self, metrics: Mapping[str, float]) -> list[str]:
+        """Return warnings about an epoch's validation means."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateDistortion:
+    """``λ · 255² · MSE + bpp`` of a CompressAI image model (Ballé et al. 2018, eq. 10; CompressAI's scaling).
+
+    ``network(x)`` with x in [0, 1] gives ``x_hat`` and ``likelihoods``; bpp is their -log2, summed, a pixel. The tails
+    of the factorised prior (``*.quantiles``) have the auxiliary loss and Adam optimiser that CompressAI gives them. The
+    entropy models compute in float32 whatever the mixed precision of the convolutions.
+
+    Attributes:
+        lam: λ, above 0.
+        auxiliary_learning_rate: the rate of the quantiles' Adam.
+        collapse_bpp: bits per pixel below which the validation set counts as collapsed to a constant image.
+    """
+
+    lam: float
+    auxiliary_learning_rate: float = 1e-3
+    collapse_bpp: float = 0.005
+
+    def __post_init__(self) -> None:
+        if not self.lam > 0:
+            raise ValueError(f"objective.lam must be above 0, got {self.lam}")
+
+    def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
+        """Return Adam on the quantiles."""
+        quantiles = [value for name, value in network.named_parameters() if name.endswith("quantiles")]
+        return Adam(quantiles, lr=self.auxiliary_learning_rate) if quantiles else None
+
+    def __call__(self, network: nn.Module, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:
+        """Return the loss; parts: loss, psnr_db (of 8-bit pixels), bpp, bpp_y, bpp_z."""
+        x = images.float() / PEAK
+        with _entropy_in_float32(network):
+            output: dict[str, Any] = network(x)
+        pixels = x.shape[-2] * x.shape[-1]
+        rates = {
+            f"bpp_{name}": -torch.log2(likelihoods.float()).sum(dim=(1, 2, 3)) / pixels
+            for name, likelihoods in output["likelihoods"].items()
+        }
+        bpp = torch.stack(list(rates.values())).sum(dim=0)
+        x_hat = output["x_hat"].float()
+        loss = self.lam * PEAK**2 * (x_hat - x).square().mean(dim=(1, 2, 3)) + bpp
+        psnr = _psnr(images, x_hat.detach())
+        parts = {"loss": loss, "psnr_db": psnr, "bpp": bpp} | rates
+        auxiliary = getattr(network, "aux_loss", None)
+        return Loss(
+            total=loss.mean(),
+            auxiliary=auxiliary() if auxiliary and network.training else None,
+            parts={name: values.detach() for name, values in parts.items()},
+        )
+
+    def concerns(self, metrics: Mapping[str, float]) -> list[str]:
+        """Warn of a collapse: nearly no bits, so the same image for everyone."""
+        if metrics["bpp"] >= self.collapse_bpp:
+            return []
+        return [
+            f"rate collapse: {metrics['bpp']:.4f} bpp at λ={self.lam:g} (y {metrics.get('bpp_y', 0):.4f}, "
+            f"z {metrics.get('bpp_z', 0):.4f}), below {self.collapse_bpp}: the model restores nearly the same image "
+            "for every input; start from a higher λ's weights or lower the learning rate"
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossEntropy:
+    """Cross-entropy of one or several tasks, added up; a label of -1 is unknown and does not count.
+
+    Attributes:
+        label_smoothing: share of a label's probability spread over all classes, in [0, 1).
+    """
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"objective.label_smoothing must be in [0, 1), got {self.label_smoothing}")
+
+    def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
+        """Return None: all parameters share one loss."""
+        return None
+
+    def __call__(self, network: nn.Module, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:
+        """Return the loss; parts: loss, and accuracy/<task> of the images whose label is known.
+
+        Raises:
+            ValueError: the data have no labels of a task.
+        """
+        logits: dict[str, Tensor] = network(images)
+        missing = sorted(set(logits) - set(labels))
+        if missing:
+            raise ValueError(
+                f"the data have no labels of {', '.join(missing)}; they have {', '.join(labels) or 'none'}"
+            )
+        total = torch.zeros((), device=images.device)
+        each = torch.zeros(len(images), device=images.device)
+        parts: dict[str, Tensor] = {}
+        for task, scores in logits.items():
+            codes = labels[task]
+            known = codes != UNKNOWN
+            values = nn.functional.cross_entropy(
+                scores.float(), codes, ignore_index=UNKNOWN, label_smoothing=self.label_smoothing, reduction="none"
+            )
+            total = total + values.sum() / known.sum().clamp(min=1)
+            each = each + values.detach()
+            parts[f"accuracy/{task}"] = (scores.detach().argmax(dim=1) == codes)[known].float()
+        return Loss(total=total, auxiliary=None, parts={"loss": each} | parts)
+
+    def concerns(self, metrics: Mapping[str, float]) -> list[str]:
+        """Return no warnings."""
+        return []
+
+
+def _psnr(images: Tensor, x_hat: Tensor) -> Tensor:
+    """Return (N,) dB between 8-bit images and restored values in [0, 1], rounded to 8 bit; 99 where they are equal."""
+    restored = (x_hat.clamp(0, 1) * PEAK).round()
+    mse = (restored - images.float()).square().mean(dim=(1, 2, 3))
+    return torch.where(mse > 0, 10 * torch.log10(PEAK**2 / mse.clamp(min=1e-9)), 99.0)
+
+
+@contextmanager
+def _entropy_in_float32(network: nn.Module) -> Iterator[None]:
+    """Keep CompressAI's entropy models out of autocast: likelihoods near 1e-9 have no meaning in half precision."""
+    if not torch.is_autocast_enabled("cpu") and not torch.is_autocast_enabled("cuda"):
+        yield
+        return
+    from compressai.entropy_models import EntropyModel
+
+    modules = [module for module in network.modules() if isinstance(module, EntropyModel)]
+    for module in modules:
+        module.forward = _float32(module.forward)
+    try:
+        yield
+    finally:
+        for module in modules:
+            del module.forward  # the class's own method shows again
+
+
+def _float32(forward: Any) -> Any:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        tensors = [value.float() if isinstance(value, Tensor) else value for value in args]
+        named = {name: value.float() if isinstance(value, Tensor) else value for name, value in kwargs.items()}
+        device = next(value.device.type for value in [*tensors, *named.values()] if isinstance(value, Tensor))
+        with torch.autocast(device, enabled=False):
+            return forward(*tensors, **named)
+
+    return run
