@@ -48,7 +48,7 @@ def numbers(**options):
 def test_an_epoch_is_a_seeded_permutation_that_can_be_entered_anywhere():
     whole = numbers(batch_size=3, seed=1, epoch=0)
     assert [len(batch) for batch in whole] == [3, 3, 3]
-    assert len(set(sum(whole, []))) == 9
+    assert len({number for batch in whole for number in batch}) == 9
     assert numbers(batch_size=3, seed=1, epoch=0, first=2) == whole[2:]
     assert numbers(batch_size=3, seed=1, epoch=1) != whole
     assert numbers(batch_size=3, seed=2, epoch=0) != whole

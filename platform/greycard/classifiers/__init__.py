@@ -1,0 +1,12 @@
+"""Classifiers of phenotypes and other labelled attributes. To add one: its module, one line in the table, a test."""
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from greycard.classifiers.phenotype import PhenotypeClassifier, ResNetConfig
+
+ClassifierConfig = Annotated[ResNetConfig, Field()]
+CLASSIFIERS: Final = {"resnet18": ResNetConfig}
+
+__all__ = ["CLASSIFIERS", "ClassifierConfig", "PhenotypeClassifier", "ResNetConfig"]
