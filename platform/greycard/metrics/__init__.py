@@ -1,0 +1,1 @@
+"""Measures an image, and what groups of images differ by: a pure function of the audit table."""
