@@ -1,25 +1,52 @@
 """Every kind of data set: one literal table and the union of its configs.
 
 Adding a data set touches three files: its adapter module, its line in the table (and its name in the union) here, and
-one test.
+its fixture in the contract test.
 """
 
 from typing import Annotated, Final
 
 from pydantic import Field
 
+from greycard.datasets.celeba import CelebAConfig
+from greycard.datasets.demogpairs import DemogPairsConfig
 from greycard.datasets.drawn import DrawnFacesSource
+from greycard.datasets.facearg import FaceArgConfig
 from greycard.datasets.faces import FacesConfig
+from greycard.datasets.fairface import FairFaceConfig
+from greycard.datasets.folder import FolderConfig
+from greycard.datasets.huggingface import HuggingFaceConfig
 from greycard.datasets.photos import PhotosConfig
 from greycard.datasets.records import Source
+from greycard.datasets.rfw import RfwConfig
+from greycard.datasets.table import TableConfig
 
 SOURCES: Final[dict[str, type]] = {
     "faces": FacesConfig,
     "photos": PhotosConfig,
+    "rfw": RfwConfig,
+    "celeba": CelebAConfig,
+    "fairface": FairFaceConfig,
+    "facearg": FaceArgConfig,
+    "demogpairs": DemogPairsConfig,
+    "folder": FolderConfig,
+    "table": TableConfig,
+    "huggingface": HuggingFaceConfig,
 }
 """Kind -> config."""
 
-AnySource = FacesConfig | PhotosConfig
+AnySource = (
+    FacesConfig
+    | PhotosConfig
+    | RfwConfig
+    | CelebAConfig
+    | FairFaceConfig
+    | FaceArgConfig
+    | DemogPairsConfig
+    | FolderConfig
+    | TableConfig
+    | HuggingFaceConfig
+)
 
 SourceConfig = Annotated[AnySource, Field(discriminator="kind")]
 
