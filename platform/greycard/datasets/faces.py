@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from greycard.datasets.drawing import portrait
-from greycard.datasets.drawing.draws import Seeds, derive, uniform64
+from greycard.datasets.drawing.draws import Draws, Seeds, derive, uniform64
 from greycard.datasets.groups import RACE_MIXES, race_shares, rfw_shares
 from greycard.schema import IDENTITY, IMAGE_ID, PHENOTYPES, RACE, unknown
 
@@ -30,6 +30,7 @@ IDENTITY_SEED: Final = "identity_seed"  # uint64: decides bone structure, exact 
 MIN_SIZE: Final = 16
 MAX_SIZE: Final = 1024
 _PIXELS_A_CHUNK: Final = 32 * 64 * 64  # what keeps the working set in a core's cache
+_DRAWN_TOGETHER: Final = 1024  # images whose random numbers are drawn in one go
 _GOLDEN_RATIO: Final = 0.6180339887498949
 
 Codes = NDArray[np.integer[Any]]
@@ -139,10 +140,12 @@ def render(labels: Mapping[str, Codes], seeds: Seeds, identity_seeds: Seeds, siz
     codes = _checked(labels, seeds, identity_seeds, size)
     images = np.empty((len(seeds), size, size, 3), np.uint8)
     step = max(1, _PIXELS_A_CHUNK // (size * size))
-    for start in range(0, len(seeds), step):
-        part = slice(start, start + step)
-        chunk = {name: code[part] for name, code in codes.items()}
-        images[part] = portrait.draw(chunk, seeds[part], identity_seeds[part], size)
+    for block in _slices(0, len(seeds), _DRAWN_TOGETHER):
+        image, identity = Draws(seeds[block]), Draws(identity_seeds[block])
+        for part in _slices(0, len(image.seeds), step):
+            rows = slice(block.start + part.start, min(block.start + part.stop, block.stop))
+            chunk = {name: code[rows] for name, code in codes.items()}
+            images[rows] = portrait.draw(chunk, image.part(part), identity.part(part), size)
     return images
 
 
@@ -174,6 +177,10 @@ def label_codes(table: pa.Table, name: str) -> NDArray[np.int64]:
     column = table[name].combine_chunks()
     codes: NDArray[np.int64] = column.indices.to_numpy().astype(np.int64)
     return codes
+
+
+def _slices(start: int, stop: int, step: int) -> list[slice]:
+    return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]
 
 
 def _by_shares(u: NDArray[np.float64], shares: tuple[float, ...] | NDArray[np.float64]) -> NDArray[np.int64]:

@@ -4,11 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greycard.datasets.drawing.canvas import Patch
-from greycard.datasets.drawing.draws import Seeds, derive, mix
+from greycard.datasets.drawing.draws import Seeds, Values, derive, mix
 from greycard.datasets.drawing.sitter import Sitter
 
 
-def expose(patch: Patch, sitter: Sitter, seeds: Seeds) -> NDArray[np.uint8]:
+def expose(patch: Patch, sitter: Sitter) -> NDArray[np.uint8]:
     """Turn surface colour and light into pixels: (N, h, w, 3) uint8.
 
     The exposure leans a little towards the face, as cameras meter: darker skin gets some more light, not all of it.
@@ -21,8 +21,8 @@ def expose(patch: Patch, sitter: Sitter, seeds: Seeds) -> NDArray[np.uint8]:
     contrast = image.uniform("contrast", 0.94, 1.20)
     lift = image.uniform("haze", 0.0, 0.035)
     spread = image.uniform("blur", 0.02, 0.20)
-    grain = noise_levels(seeds, patch.shade.shape, image.uniform("grain", 0.6, 3.2))
     n, h, w = patch.shade.shape
+    grain = noise_levels(sitter.image.seeds, (n, h, w), image.uniform("grain", 0.6, 3.2))
     pixels = np.empty((n, h, w, 3), np.uint8)
     for channel, balance in enumerate((1.0 + warmth, 1.0 + green, 1.0 - warmth)):
         plane = patch.albedo[channel]
@@ -44,7 +44,7 @@ def expose(patch: Patch, sitter: Sitter, seeds: Seeds) -> NDArray[np.uint8]:
     return pixels
 
 
-def _blur(plane: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def _blur(plane: Values, spread: Values) -> Values:
     """Mix each pixel with its neighbours, across and then down; the border keeps its own."""
     keep = np.float32(1.0) - np.float32(2.0) * spread
     across = plane * keep
@@ -58,7 +58,7 @@ def _blur(plane: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return down
 
 
-def noise_levels(seeds: Seeds, shape: tuple[int, int, int], deviation: np.ndarray) -> list[np.ndarray]:
+def noise_levels(seeds: Seeds, shape: tuple[int, int, int], deviation: Values) -> list[Values]:
     """Draw sensor noise for three channels, in display levels: a hash of (seed, pixel), two bytes a value."""
     n, h, w = shape
     pixel = np.arange(h * w, dtype=np.uint64).reshape(1, h, w) * np.uint64(0xD1B54A32D192ED03)

@@ -5,14 +5,14 @@ the image spans -1..1 in both directions, x to the right, y down.
 """
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from greycard.datasets.drawing.draws import Values, mix
 
-Colour = NDArray[np.float32]  # (3, N, 1, 1) linear light, 0..1
+Colour = NDArray[Any]  # (3, N, 1, 1) linear light, 0..1
 
 TILE: Final = 256  # side of the noise tile, in texels
 CELL: Final = 8  # texels of one bump of the noise tile
@@ -29,11 +29,35 @@ class Patch(NamedTuple):
         pixel: (N, 1, 1) side of a pixel in head units.
     """
 
-    albedo: NDArray[np.float32]
-    shade: NDArray[np.float32]
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
+    albedo: Values
+    shade: Values
+    x: Values
+    y: Values
     pixel: Values
+
+    def lower(self, row: int) -> "Patch":
+        """Return a view of the rows from ``row`` on: painting it paints this patch."""
+        return Patch(self.albedo[:, :, row:], self.shade[:, row:], self.x[:, row:], self.y[:, row:], self.pixel)
+
+    def some(self, rows: NDArray[np.int64]) -> "Patch":
+        """Return a copy of some images; ``put_some`` brings it back."""
+        return Patch(self.albedo[:, rows], self.shade[rows], self.x[rows], self.y[rows], self.pixel[rows])
+
+    def put_some(self, rows: NDArray[np.int64], part: "Patch") -> None:
+        """Put painted images back."""
+        self.albedo[:, rows] = part.albedo
+        self.shade[rows] = part.shade
+
+    def window(self, places: NDArray[np.int64]) -> "Patch":
+        """Return a copy of the pixels at flat ``places`` (N, h, w) of the (N, H, W) planes; ``put_window`` returns it."""
+        albedo = np.stack([plane.take(places) for plane in self.albedo])
+        return Patch(albedo, self.shade.take(places), self.x.take(places), self.y.take(places), self.pixel)
+
+    def put_window(self, places: NDArray[np.int64], part: "Patch") -> None:
+        """Put a painted window back."""
+        for plane, painted in zip(self.albedo, part.albedo, strict=True):
+            plane.reshape(-1)[places] = painted
+        self.shade.reshape(-1)[places] = part.shade
 
     def paint(self, mask: Values, colour: Colour) -> None:
         """Cover with a flat colour where the mask is 1."""
@@ -80,19 +104,22 @@ def smooth(values: Values, low: Values | float, high: Values | float) -> Values:
     step = values - np.float32(low) if isinstance(low, float) else values - low
     step *= np.float32(1.0) / np.asarray(high - low, np.float32)
     clip(step)
-    rise: Values = step * step * (np.float32(3.0) - np.float32(2.0) * step)
-    return rise
+    bend = step * np.float32(-2.0)
+    bend += np.float32(3.0)
+    step *= step
+    step *= bend
+    return step
 
 
-def colour(rgb: NDArray[np.float32]) -> Colour:
+def colour(rgb: Values) -> Colour:
     """Turn (N, 3) display values 0..255 into linear light (3, N, 1, 1), with the display curve taken as a square."""
     linear: Colour = np.ascontiguousarray((np.maximum(rgb, 0.0).astype(np.float32) / 255.0) ** 2).T[..., None, None]
     return linear
 
 
 @lru_cache(maxsize=1)
-def noise_tile() -> NDArray[np.float32]:
-    """Return a (TILE * TILE,) flat tile of smooth noise that wraps around: mean 0, deviation 1, bumps of CELL texels."""
+def noise_tile() -> Values:
+    """Return a (TILE * TILE,) tile of smooth noise that wraps around: mean 0, deviation 1, bumps of CELL texels."""
     cells = TILE // CELL
     words = mix(np.arange(cells * cells, dtype=np.uint64))
     knots = (words >> np.uint64(40)).astype(np.float64).reshape(cells, cells) / 2.0**24 - 0.5
@@ -103,12 +130,11 @@ def noise_tile() -> NDArray[np.float32]:
     rows = knots[low] * (1.0 - part[:, None]) + knots[(low + 1) % cells] * part[:, None]
     tile = rows[:, low] * (1.0 - part) + rows[:, (low + 1) % cells] * part
     tile = (tile - tile.mean()) / tile.std()
-    flat: NDArray[np.float32] = tile.astype(np.float32).reshape(-1)
-    return flat
+    return tile.astype(np.float32).reshape(-1)
 
 
 def noise(x: Values, y: Values, frequency: Values | float, offset: Values) -> Values:
-    """Sample the noise tile: bumps of size 1 / ``frequency``; ``offset`` (whole numbers) picks the place in the tile."""
+    """Sample the noise tile: bumps of size 1 / ``frequency``; ``offset`` picks the place in the tile."""
     scale = np.asarray(frequency, np.float32) * np.float32(CELL)
     column = (x * scale + (offset + np.float32(8192.0))).astype(np.int32)
     row = (y * scale + (offset * np.float32(0.37) + np.float32(8192.0))).astype(np.int32)

@@ -3,11 +3,14 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from greycard.datasets.drawing.canvas import Patch, bump, clip, colour, cover, noise, smooth
+from greycard.datasets.drawing.draws import Values
 from greycard.datasets.drawing.head import EYE_LINE, MOUTH_LINE, NOSE_BASE, nose_width
-from greycard.datasets.drawing.sitter import Sitter, Surface, Values
+from greycard.datasets.drawing.sitter import Sitter, Surface
 
+BEARDED: Final = 0.26  # share of identities with stubble or a beard
 _IRIS_DARK: Final = np.array([(48, 28, 18), (62, 38, 24), (36, 24, 20), (80, 52, 30)], np.float32)
 _IRIS_LIGHT: Final = np.array([(96, 120, 140), (104, 122, 92), (110, 86, 52), (120, 135, 145)], np.float32)
 
@@ -48,13 +51,13 @@ def paint_eyes(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     fold = cover(np.abs(down - upper + 0.034) - 0.006, patch.pixel) * np.maximum(arch, 0.0)
     patch.darken(fold * identity.uniform("lid fold", 0.15, 0.42) * (1.0 - 0.8 * narrow))
     mask = cover(distance, patch.pixel) * surface.face
-    white = colour(np.array([[192, 184, 178]], np.float32)) * image.uniform("eye white", 0.60, 0.95)
+    white = colour(np.array([[182, 173, 167]], np.float32)) * image.uniform("eye white", 0.60, 0.95)
     patch.paint(mask, white)
     shade = patch.shade * np.float32(0.65) + np.float32(0.22)
     lid = clip(np.float32(0.75) + (down - upper) / (opening * 2.2 + 0.01), 0.5, 1.0)
     patch.light(mask, shade * lid)
     gaze = image.normal("gaze", 0.0, 0.014)
-    radius = identity.normal("iris", 0.043, 0.002)
+    radius = identity.normal("iris", 0.047, 0.002)
     squared = np.square(out - hand * gaze) + np.square(down + 0.004 - image.normal("gaze up", 0.0, 0.006))
     iris = cover((squared / (radius * radius) - 1.0) * (radius * 0.5), patch.pixel)
     iris *= mask
@@ -70,10 +73,11 @@ def paint_eyes(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     patch.darken(rim * np.float32(0.30))
     glint_x, glint_y = sitter.light.x * 0.022, sitter.light.y * 0.016 - 0.006
     glint = bump((np.square(out * hand - glint_x) + np.square(down - glint_y)) * (1.0 / 0.020**2))
-    patch.paint(glint * mask * np.float32(0.85), np.full(3, 0.95, np.float32)[:, None, None, None])
+    small = np.minimum(np.square(np.float32(0.017) / patch.pixel), np.float32(0.85))
+    patch.paint(glint * mask * small, np.full(3, 0.95, np.float32)[:, None, None, None])
 
 
-def _iris_colour(sitter: Sitter) -> np.ndarray:
+def _iris_colour(sitter: Sitter) -> Values:
     """Draw an iris colour: light ones only come with light skin, most with light hair."""
     identity = sitter.identity
     dark, light = identity.choice("iris dark", _IRIS_DARK), identity.choice("iris light", _IRIS_LIGHT)
@@ -89,7 +93,7 @@ def paint_brows(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     out = np.abs(surface.u) - eye_distance(sitter)
     height = identity.normal("brow height", 0.118, 0.012) + image.normal("brow raise", 0.0, 0.010)
     arch = identity.normal("brow arch", 1.6, 0.9)
-    slope = identity.normal("brow slope", -0.04, 0.10)
+    slope = identity.normal("brow slope", 0.03, 0.09)
     line = EYE_LINE - height - slope * out + arch * np.square(out - 0.03)
     taper = clip(np.float32(1.1) - np.square((out + 0.035) / 0.155))
     thick = identity.uniform("brow thickness", 0.010, 0.027) * taper
@@ -125,7 +129,7 @@ def lip_height(sitter: Sitter) -> Values:
 def paint_mouth(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     """Paint upper lip with its bow, lower lip with its light, the line between them, sometimes teeth."""
     identity, image = sitter.identity, sitter.image
-    smile = image.normal("smile", 0.65, 0.55)
+    smile = image.normal("smile", 0.60, 0.50)
     opened = image.chance("mouth open", 0.22) * image.uniform("mouth gap", 0.012, 0.05)
     width = identity.normal("mouth width", 0.158, 0.012) * (1.0 + 0.13 * smile)
     height = lip_height(sitter) * (1.0 - 0.10 * smile) * np.exp(image.normal("lip press", 0.0, 0.10))
@@ -133,7 +137,7 @@ def paint_mouth(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     across = u / width
     squared = across * across
     arch = np.maximum(np.float32(1.0) - squared, np.float32(-0.5))
-    line = MOUTH_LINE + identity.normal("mouth drop", 0.0, 0.010) - smile * np.float32(0.028) * squared
+    line = MOUTH_LINE + identity.normal("mouth drop", 0.0, 0.010) - smile * np.float32(0.046) * squared
     bow = bump(np.square(across / 0.28)) * np.float32(0.28)
     above, below = line - opened * arch * np.float32(0.35), line + opened * arch * np.float32(0.65)
     top = above - height * np.float32(0.44) * arch * (1.05 - bow)
@@ -161,7 +165,7 @@ def paint_mouth(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     patch.darken(under * np.float32(0.16))
 
 
-def _lip_colour(sitter: Sitter) -> np.ndarray:
+def _lip_colour(sitter: Sitter) -> Values:
     """Return the lips' colour: the skin's, redder; lipstick on some."""
     identity = sitter.identity
     red = identity.uniform("lip red", 0.55, 0.80)
@@ -191,19 +195,25 @@ def paint_cheeks(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     patch.darken(mottle * identity.uniform("mottled", 0.0, 0.035))
 
 
+def has_beard(sitter: Sitter) -> NDArray[np.int64]:
+    """Return the rows of the sitters with stubble or a beard."""
+    return np.flatnonzero(sitter.identity.uniform("beard") < BEARDED)
+
+
 def paint_beard(patch: Patch, sitter: Sitter, surface: Surface) -> None:
-    """Paint stubble or a beard on some, round the mouth and along the jaw."""
+    """Paint stubble or a beard, round the mouth and along the jaw."""
     identity = sitter.identity
     kind = identity.uniform("beard", 0.0, 1.0)
-    full, stubble = kind < 0.10, (kind >= 0.10) & (kind < 0.26)
+    full, stubble = kind < 0.10, (kind >= 0.10) & (kind < BEARDED)
     v, away = surface.v, np.abs(surface.u)
-    cheek = np.float32(0.30) - smooth(away, 0.14, 0.40) * np.float32(0.26)
-    mask = cover(cheek - v, patch.pixel * 2.5)
-    mouth = np.square(away / 0.17) + np.square((v - MOUTH_LINE - 0.01) / 0.065)
-    mask *= clip(mouth * np.float32(1.6) - np.float32(0.9))
+    top = identity.normal("beard top", 0.30, 0.02)
+    cheek = top - smooth(away, 0.20, 0.42) * np.float32(0.30)
+    mask = cover(cheek - v, patch.pixel * 3.0)
+    mouth = np.square(away / 0.16) + np.square((v - MOUTH_LINE - 0.012) / 0.055)
+    mask *= clip(mouth * np.float32(1.2) - np.float32(0.8))
     mask *= cover((surface.squared - 1.0) * 0.25, patch.pixel)
-    hairs = noise(surface.u, v, 14.0, identity.uniform("beard place", 0, 4096))
+    hairs = noise(surface.u, v, 26.0, identity.uniform("beard place", 0, 4096))
     density = full * identity.uniform("beard density", 0.6, 0.92) + stubble * identity.uniform("stubble", 0.12, 0.34)
     mask *= density
-    mask *= clip(np.float32(0.85) + hairs * np.float32(0.22), 0.3, 1.1)
+    mask *= clip(np.float32(0.88) + hairs * np.float32(0.12), 0.4, 1.1)
     patch.paint(clip(mask), sitter.hair * np.float32(0.75))

@@ -3,12 +3,15 @@
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from greycard.datasets.drawing.canvas import Colour, Patch, Values, bump, clip, colour, cover, noise, smooth
-from greycard.datasets.drawing.draws import Draws
+from greycard.datasets.drawing.canvas import Colour, Patch, bump, colour, cover, noise, smooth
+from greycard.datasets.drawing.draws import Draws, Values
 from greycard.datasets.drawing.sitter import Sitter, Surface, dome, lambert
 
 BALD, CURLY, STRAIGHT, WAVY = range(4)
+
+LONG: Final = 0.25  # y below which hair also hangs behind the head
 
 # display colours, (darkest, lightest) of each class: black, blonde, brown, gray, red
 _ENDS: Final = np.array(
@@ -38,8 +41,12 @@ class Style(NamedTuple):
     fringe: Values  # 0..1, how far hair falls over the forehead
     place: Values  # where in the noise tile its texture lies
 
+    def some(self, rows: NDArray[np.int64]) -> "Style":
+        """Return some of the identities."""
+        return Style(*(field[rows] for field in self))
 
-def hair_colour(codes: np.ndarray, identity: Draws) -> Colour:
+
+def hair_colour(codes: Values, identity: Draws) -> Colour:
     """Draw each identity's hair colour between the ends of its class, with a little own hue."""
     along = np.clip(identity.normal("hair level", 0.45, 0.30)[:, 0], -0.15, 1.15)
     ends = _ENDS[codes]
@@ -80,6 +87,7 @@ def strands(patch: Patch, sitter: Sitter, style: Style) -> Values:
     """Return the light and dark of the hair, about -1..1: strands that fan from the crown, or curls."""
     identity = sitter.identity
     x, y = patch.x, patch.y
+    curly = np.flatnonzero(style.curly)
     fan = np.float32(0.42) + np.float32(0.58) * smooth(y, -0.75, 0.05)
     along = (x - style.part * (1.0 - fan)) / fan
     along += _wave(sitter, style, y)
@@ -88,10 +96,9 @@ def strands(patch: Patch, sitter: Sitter, style: Style) -> Values:
     wisp = noise(along, y * np.float32(0.3), 4.0, style.place + np.float32(77.0))
     wisp *= np.float32(0.40)
     fine += wisp
-    fine *= np.float32(1.0) - style.curly
-    curls = noise(x, y, identity.uniform("curl", 7.0, 13.0), style.place)
-    curls *= style.curly
-    fine += curls
+    if len(curly):
+        size = identity.uniform("curl", 7.0, 13.0)[curly]
+        fine[curly] = noise(x[curly], y[curly], size, style.place[curly])
     return fine
 
 
@@ -120,24 +127,29 @@ def paint_back(patch: Patch, sitter: Sitter, style: Style, texture: Values) -> N
     mask *= cover(np.float32(-0.1) - y, patch.pixel * 4.0)
     neck = cover(np.abs(x) - skull.width * 0.62 - 0.10 * np.maximum(y - 0.6, 0.0), patch.pixel * 1.5)
     mask *= np.float32(1.0) - neck * cover(np.float32(0.3) - y, patch.pixel)
-    mask *= style.length > 0.25
     patch.paint(mask, sitter.hair)
     patch.light(mask, _hair_shade(patch, sitter, style, np.minimum(x * x * 2.0, 1.0), texture) * np.float32(0.78))
 
 
-def hairline(sitter: Sitter, style: Style, surface: Surface, texture: Values) -> Values:
-    """Return the v down to which hair covers the head: low at the temples and sides, high above the forehead."""
+def front_and_sides(patch: Patch, sitter: Sitter, style: Style, surface: Surface, texture: Values) -> Values:
+    """Return the mask of hair on the head: above the hairline in front, and outside the temples down to its end."""
     identity = sitter.identity
     away = np.abs(surface.u) / sitter.skull.width
-    ends = np.minimum(style.length, 0.62)
-    line = style.hairline - identity.uniform("widow", -0.02, 0.10) * bump(np.square((away - 0.52) / 0.26))
-    sweep = np.abs(surface.u - style.part) * (1.0 - style.fringe)
-    fall = style.fringe * (0.20 - 0.12 * np.abs(surface.u - style.part)) + 0.10 * sweep * (1.0 - style.curly)
-    line = line + fall
+    from_part = np.abs(surface.u - style.part)
+    line = style.hairline - identity.uniform("widow", -0.02, 0.09) * bump(np.square((away - 0.52) / 0.26))
+    line += style.fringe * (0.20 - 0.12 * from_part) + (0.10 - 0.10 * style.fringe) * from_part * (1.0 - style.curly)
     line += texture * (0.010 + 0.022 * style.fringe + 0.012 * style.curly)
-    edge = identity.uniform("temple", 0.74, 0.88)
-    line += (ends - line) * smooth(away, edge, edge + np.float32(0.13))
-    return line
+    mask = cover(surface.v - line, patch.pixel * (1.3 + style.curly))
+    long = style.length > LONG
+    edge = identity.uniform("temple", 0.80, 0.93) - long * identity.uniform("curtain", 0.0, 0.20)
+    edge = (
+        edge
+        + long * np.float32(0.22) * smooth(surface.v, 0.10, 0.60)
+        - np.float32(0.35) * bump(np.square((surface.v - line) / 0.16))
+    )
+    side = cover((edge - away) * np.float32(0.42) + texture * (0.004 + 0.012 * style.curly), patch.pixel * 1.4)
+    side *= cover(surface.v - np.minimum(style.length, np.float32(0.62)), patch.pixel * 3.0)
+    return np.maximum(mask, side)
 
 
 def paint_top(patch: Patch, sitter: Sitter, style: Style, surface: Surface, texture: Values) -> None:
@@ -150,7 +162,8 @@ def paint_top(patch: Patch, sitter: Sitter, style: Style, surface: Surface, text
     squared = dx * dx + dome(dy)
     rough = texture * (0.018 + 0.05 * style.curly * np.minimum(style.volume * 8.0, 1.2) + 0.02 * style.wavy)
     mask = cover((squared - 1.0 + rough) * np.float32(0.28), patch.pixel * 1.2)
-    mask *= cover(surface.v - hairline(sitter, style, surface, texture), patch.pixel * (1.3 + style.curly))
+    grown = front_and_sides(patch, sitter, style, surface, texture)
+    mask *= grown
     mask *= cover(y - style.length - np.float32(0.02) * texture, patch.pixel * 2.5)
     hairy = 1.0 - style.bald
     fuzz = identity.chance("bald fuzz", 0.45) * identity.uniform("fuzz", 0.10, 0.48) * style.bald
@@ -162,6 +175,5 @@ def paint_top(patch: Patch, sitter: Sitter, style: Style, surface: Surface, text
     patch.paint(mask, sitter.hair)
     shade = _hair_shade(patch, sitter, style, squared, texture)
     patch.light(mask * hairy, shade)
-    shadow = cover(surface.v - hairline(sitter, style, surface, texture) - 0.05, patch.pixel * 3.0)
-    clip(shadow)
+    shadow = cover(surface.v - style.hairline - np.float32(0.07), patch.pixel * 3.0)
     patch.darken(shadow * (1.0 - mask) * (surface.squared < 1.0) * hairy * np.float32(0.15))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from greycard.datasets.drawing.canvas import Patch, bump, clip, cover
+from greycard.datasets.drawing.draws import Values
 from greycard.datasets.drawing.sitter import Sitter, Surface, lambert
 
 EYE_LINE = -0.04  # v of the eyes
@@ -38,7 +39,7 @@ def paint_skin(patch: Patch, sitter: Sitter, surface: Surface) -> None:
 
 
 def carve(patch: Patch, sitter: Sitter, surface: Surface) -> None:
-    """Model the face: the slope of a height field of hills and hollows (nose, brows, cheeks, lips, chin) meets the light."""
+    """Model the face: the slope of a height field of hills and hollows (nose, brows, cheeks, ...) meets the light."""
     identity, light = sitter.identity, sitter.light
     u, v = surface.u, surface.v
     away = np.abs(u)
@@ -77,7 +78,7 @@ def carve(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     np.maximum(patch.shade, np.float32(0.12), out=patch.shade)
 
 
-def nose_width(sitter: Sitter) -> np.ndarray:
+def nose_width(sitter: Sitter) -> Values:
     """Return half the width across the nostrils: narrow and wide overlap widely, as labels given by eye do."""
     wide = sitter.is_class("nose_type", 1)
     return sitter.identity.normal("nose width", 0.102, 0.015) * (1.0 + 0.34 * wide)

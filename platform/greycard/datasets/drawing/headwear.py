@@ -1,6 +1,9 @@
 """What is worn, at the same rate by every class: caps, beanies, headscarves, bands and glasses."""
 
+from typing import Final
+
 import numpy as np
+from numpy.typing import NDArray
 
 from greycard.datasets.drawing.canvas import Patch, clip, colour, cover, noise
 from greycard.datasets.drawing.features import eye_distance
@@ -8,13 +11,25 @@ from greycard.datasets.drawing.head import EYE_LINE
 from greycard.datasets.drawing.scene import tint
 from greycard.datasets.drawing.sitter import Sitter, Surface, dome, lambert
 
+WORN: Final = 0.125  # share of images with headwear
+
+
+def wears_headwear(sitter: Sitter) -> NDArray[np.int64]:
+    """Return the rows of the images with something on the head."""
+    return np.flatnonzero(sitter.image.uniform("headwear") < WORN)
+
+
+def wears_glasses(sitter: Sitter) -> NDArray[np.int64]:
+    """Return the rows of the images with glasses."""
+    return np.flatnonzero(sitter.image.chance("glasses", 0.13))
+
 
 def paint_headwear(patch: Patch, sitter: Sitter, surface: Surface) -> None:
-    """Paint a beanie, a peaked cap, a headscarf or a band on some images; it hides most of the hair."""
+    """Paint a beanie, a peaked cap, a headscarf or a band; it hides most of the hair."""
     image, skull = sitter.image, sitter.skull
     kind = image.uniform("headwear", 0.0, 1.0)
     beanie, cap = kind < 0.035, (kind >= 0.035) & (kind < 0.075)
-    scarf, band = (kind >= 0.075) & (kind < 0.105), (kind >= 0.105) & (kind < 0.125)
+    scarf, band = (kind >= 0.075) & (kind < 0.105), (kind >= 0.105) & (kind < WORN)
     x, y, pixel = patch.x, patch.y, patch.pixel
     edge = np.where(cap, np.float32(-0.30), image.normal("headwear edge", -0.30, 0.035))
     edge = edge + np.float32(0.10) * np.square(surface.u / 0.4) * (beanie | cap)
@@ -45,9 +60,9 @@ def paint_headwear(patch: Patch, sitter: Sitter, surface: Surface) -> None:
 
 
 def paint_glasses(patch: Patch, sitter: Sitter, surface: Surface) -> None:
-    """Paint glasses on some images: rims, bridge, sidepieces, a faint reflection; a few are dark."""
+    """Paint glasses: rims, bridge, sidepieces, a faint reflection; a few are dark."""
     image = sitter.image
-    worn, dark = image.chance("glasses", 0.13), image.chance("sunglasses", 0.10)
+    dark = image.chance("sunglasses", 0.10)
     pixel = patch.pixel
     out = np.abs(surface.u) - eye_distance(sitter) - 0.004
     down = surface.v - EYE_LINE - 0.018
@@ -60,7 +75,7 @@ def paint_glasses(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     side = cover(np.abs(down + 0.03) - 0.009, pixel) * cover(wide - out, pixel)
     frame = np.maximum(np.maximum(rim, bridge), side) * surface.face
     lens = cover(distance, pixel) * surface.face
-    patch.paint(lens * (worn * dark * np.float32(0.9)), np.full(3, 0.008, np.float32)[:, None, None, None])
+    patch.paint(lens * (dark * np.float32(0.9)), np.full(3, 0.008, np.float32)[:, None, None, None])
     glare = lens * clip(out * 4.0 - down * 5.0, 0.0, 1.0) * image.uniform("glare", 0.0, 0.22)
-    patch.paint(glare * worn, np.full(3, 0.8, np.float32)[:, None, None, None])
-    patch.paint(frame * worn * image.uniform("frame alpha", 0.6, 0.98), colour(tint(image, "frame", 8, 110, 0.3)))
+    patch.paint(glare, np.full(3, 0.8, np.float32)[:, None, None, None])
+    patch.paint(frame * image.uniform("frame alpha", 0.6, 0.98), colour(tint(image, "frame", 8, 110, 0.3)))

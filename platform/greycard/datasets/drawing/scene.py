@@ -7,11 +7,13 @@ from greycard.datasets.drawing.draws import Draws, Values
 from greycard.datasets.drawing.sitter import Sitter, lambert
 
 
-def tint(draws: Draws, name: str, low: float, high: float, colourful: float) -> np.ndarray:
-    """Draw display colours (N, 3): a brightness and a hue that is ``colourful`` strong."""
-    level = draws.uniform(f"{name} level", low, high)[:, 0, 0]
-    channels = [draws.normal(f"{name} {c}", 0.0, colourful)[:, 0, 0] for c in "rgb"]
-    return np.stack([level * (1.0 + channel) for channel in channels], axis=-1).clip(4.0, 245.0)
+def tint(draws: Draws, name: str, low: float, high: float, colourful: float) -> Values:
+    """Draw display colours (N, 3): a brightness, and a hue from blue to orange and a little from pink to green."""
+    level = draws.uniform(f"{name} level", low, high)[:, 0]
+    warm = draws.normal(f"{name} warm", 0.0, colourful)[:, 0]
+    green = draws.normal(f"{name} green", 0.0, colourful * 0.45)[:, 0]
+    rgb = np.concatenate([1.0 + warm - green, 1.0 + green, 1.0 - warm - green], axis=1)
+    return np.clip(level * rgb, 4.0, 245.0)
 
 
 def paint_background(patch: Patch, sitter: Sitter) -> None:
@@ -46,15 +48,15 @@ def paint_background(patch: Patch, sitter: Sitter) -> None:
 def paint_neck(patch: Patch, sitter: Sitter) -> None:
     """Paint the neck, a shaded cylinder with the chin's shadow."""
     skull = sitter.skull
-    width = skull.width * sitter.identity.uniform("neck width", 0.54, 0.72)
+    width = skull.width * sitter.identity.uniform("neck width", 0.50, 0.66)
     side = patch.x / (width + 0.22 * np.maximum(patch.y - 0.62, 0.0))
     mask = cover((np.abs(side) - 1.0) * width, patch.pixel)
     mask *= cover(np.float32(0.2) - patch.y, patch.pixel)
     patch.paint(mask, sitter.skin * np.float32(0.92))
     front = np.sqrt(np.maximum(1.0 - side * side, 0.0))
     shade = lambert(sitter, side, np.float32(0.25), front)
-    shadow = bump(np.square((patch.y - skull.chin) / np.float32(0.30)) + 0.35 * side * side)
-    shade *= np.float32(0.98) - sitter.image.uniform("chin shadow", 0.30, 0.52) * shadow
+    shadow = bump(np.square((patch.y - skull.chin - 0.02) / np.float32(0.24)) + 0.25 * side * side)
+    shade *= np.float32(0.98) - sitter.image.uniform("chin shadow", 0.42, 0.68) * shadow
     patch.light(mask, shade)
 
 

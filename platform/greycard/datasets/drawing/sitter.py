@@ -81,6 +81,10 @@ class Surface(NamedTuple):
     v: Values
     face: Values
 
+    def some(self, rows: NDArray[np.int64]) -> "Surface":
+        """Return some of the images."""
+        return Surface(*(field[rows] for field in self))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sitter:
@@ -95,9 +99,22 @@ class Sitter:
     skin: Colour
     hair: Colour
 
+    def some(self, rows: NDArray[np.int64]) -> "Sitter":
+        """Return some of the sitters."""
+        return Sitter(
+            codes={name: code[rows] for name, code in self.codes.items()},
+            identity=self.identity.part(rows),
+            image=self.image.part(rows),
+            pose=Pose(*(field[rows] for field in self.pose)),
+            skull=Skull(*(field[rows] for field in self.skull)),
+            light=Light(*(field[rows] for field in self.light)),
+            skin=self.skin[:, rows],
+            hair=self.hair[:, rows],
+        )
+
     def is_class(self, name: str, code: int) -> Values:
         """Return 1 where the class code equals ``code``, else 0: (N, 1, 1)."""
-        return (self.codes[name] == code).astype(np.float32)[:, None, None]
+        return np.asarray(self.codes[name] == code).astype(np.float32)[:, None, None]
 
 
 def draw_pose(image: Draws) -> Pose:
@@ -108,7 +125,7 @@ def draw_pose(image: Draws) -> Pose:
     return Pose(
         image.normal("shift x", 0.0, 0.05),
         image.normal("shift y", 0.02, 0.045),
-        image.normal("scale", 1.17, 0.07),
+        image.normal("scale", 1.17, 0.06),
         np.cos(roll),
         np.sin(roll),
         np.cos(yaw),
@@ -121,9 +138,9 @@ def draw_pose(image: Draws) -> Pose:
 def draw_skull(identity: Draws) -> Skull:
     """Draw each identity's head outline."""
     return Skull(
-        identity.normal("skull width", 0.47, 0.022),
+        identity.normal("skull width", 0.465, 0.024),
         identity.normal("skull top", 0.60, 0.02),
-        identity.normal("skull chin", 0.62, 0.03),
+        identity.normal("skull chin", 0.625, 0.035),
         identity.normal("jaw taper", 0.07, 0.055),
         identity.uniform("jaw square", 0.0, 0.45),
     )
@@ -164,8 +181,7 @@ def draw_skin(codes: NDArray[np.int64], identity: Draws) -> Colour:
     lab = skin_lab(tone)
     lab[:, 1] += identity.normal("skin red", 0.0, 1.3)[:, 0, 0]
     lab[:, 2] += identity.normal("skin yellow", 0.0, 1.6)[:, 0, 0]
-    linear: Colour = np.ascontiguousarray(lab_to_linear(lab).T.astype(np.float32))[..., None, None]
-    return linear
+    return np.ascontiguousarray(lab_to_linear(lab).T.astype(np.float32))[..., None, None]
 
 
 def locate(patch: Patch, sitter: Sitter) -> Surface:
@@ -195,16 +211,14 @@ def locate(patch: Patch, sitter: Sitter) -> Surface:
 def dome(up: Values) -> Values:
     """Return the squared height of an outline that is flatter on top than an ellipse."""
     squared = up * up
-    flat: Values = squared * (np.float32(1.0) + np.float32(DOME) * (squared - np.float32(1.0)))
-    return flat
+    return squared * (np.float32(1.0 - DOME) + np.float32(DOME) * squared)
 
 
-def lambert(sitter: Sitter, x: Values, y: Values, z: Values) -> Values:
+def lambert(sitter: Sitter, x: Values | float, y: Values | float, z: Values | float) -> Values:
     """Return the light on a surface with normal (x, y, z): ambient share plus a wrapped cosine; about 1 facing it."""
     light = sitter.light
-    cosine = x * light.x
-    cosine += y * light.y
-    cosine += z * light.z
+    cosine = x * light.x + y * light.y
+    cosine = cosine + z * light.z
     cosine += np.float32(0.15)
     cosine *= np.float32(1.0 / 1.15)
     clip(cosine, 0.0, 1.5)
