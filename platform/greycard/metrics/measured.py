@@ -11,8 +11,8 @@ from greycard import schema
 from greycard.metrics import phenotypes
 from greycard.metrics.audit_rows import AuditRows, PointRows
 from greycard.metrics.by_group import Floats, Ratios, means, stack
+from greycard.metrics.decibels import psnr_of_mse
 from greycard.metrics.disparity import Direction
-from greycard.metrics.distortion import psnr_of_mse
 from greycard.metrics.merging import Merging
 
 MERGED, PLAIN, RECALL, SHIFT, LIGHTER = "accuracy_merged", "accuracy", "macro_recall", "shift", "lighter"

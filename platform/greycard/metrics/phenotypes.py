@@ -10,10 +10,11 @@ Merging is decided by reference labels, never by predictions.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from greycard.metrics.by_group import Floats, Ints, Ratios, mean_of_ratios
 from greycard.schema import unknown
@@ -53,7 +54,7 @@ class Table:
     sets: dict[str, tuple[str, ...]]
 
 
-Rule = TopK | MinShare | Table
+Rule = Annotated[TopK | MinShare | Table, Field(discriminator="kind")]
 
 # The paper's sets, from the labels of the whole of RFW: skin by the 5 % rule, hair by the top 3.
 RFW_SETS: Final[dict[str, Table]] = {
