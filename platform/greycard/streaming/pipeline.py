@@ -1,0 +1,212 @@
+"""One Ray Data pipeline: shards -> rows a block -> decode tasks -> an actor pool -> Parquet, resumable by row.
+
+``read (tasks) -> checkpoint filter on a resume -> repartition -> Decode (tasks) -> stage (actors) -> write (tasks)``
+
+A block is written once it is through, together with the ids that it holds (Ray Data's two-phase checkpoint), so a run
+that was killed anywhere goes on with the rows that are not there yet.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext, Dataset, TaskPoolStrategy
+from ray.data.checkpoint import CheckpointConfig
+from ray.exceptions import RayError as RayFailure
+from ray.util.annotations import RayDeprecationWarning
+
+from greycard.datasets.storage import Folder
+from greycard.schema import IMAGE_ID
+from greycard.streaming.session import Demand
+
+Table = Callable[[pa.Table], pa.Table]
+_FILTER_CPUS: Final = 1.0  # Ray's checkpoint filter is an actor of this size
+
+
+class PipelineError(RuntimeError):
+    """A pipeline that could not end: says which stage and why; what was written stays and is not done again."""
+
+
+class Stage(Protocol):
+    """A config that an actor builds once, and then calls with every block."""
+
+    def build(self) -> Table:
+        """Return the stage, ready to be called."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """How a pipeline is spread. Results do not depend on it.
+
+    Attributes:
+        actors: actors that hold a model each.
+        num_cpus: CPU slots an actor; also its torch threads.
+        num_gpus: GPUs an actor: a number, a fraction (0.25: four actors share one) or 0.
+        memory_mb: memory an actor is expected to need, in MiB, for Ray's scheduling; 0 says nothing.
+        rows_per_block: images a block: what a call of a stage gets, a file of the reconstruction set holds, and at most
+            a crash repeats.
+        decode_cpus: CPU slots of a decoding task.
+        max_retries: how often a block is tried again after its actor died with it.
+    """
+
+    actors: int = 2
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    memory_mb: int = 0
+    rows_per_block: int = 256
+    decode_cpus: float = 0.5
+    max_retries: int = 2
+
+    def __post_init__(self) -> None:
+        if self.actors < 1 or self.rows_per_block < 1:
+            raise ValueError(
+                f"resources.actors and resources.rows_per_block must be at least 1, got {self.actors} and "
+                f"{self.rows_per_block}"
+            )
+        if self.num_cpus <= 0 or self.decode_cpus <= 0:
+            raise ValueError(
+                f"resources.num_cpus and resources.decode_cpus must be above 0, got {self.num_cpus} and "
+                f"{self.decode_cpus}"
+            )
+        if self.num_gpus < 0 or self.memory_mb < 0 or self.max_retries < 0:
+            raise ValueError("resources.num_gpus, resources.memory_mb and resources.max_retries must be at least 0")
+
+    @property
+    def threads(self) -> int:
+        """Torch threads of an actor."""
+        return max(1, int(self.num_cpus))
+
+    def demand(self, *, resuming: bool) -> Demand:
+        """Return what a pipeline holds: its actors, and slots for a reading or writing task and Ray's filter."""
+        return Demand(
+            count=self.actors,
+            num_cpus=self.num_cpus,
+            num_gpus=self.num_gpus,
+            spare_cpus=1.0 + (_FILTER_CPUS if resuming else 0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """Files in, files out.
+
+    Attributes:
+        name: for messages.
+        files: paths or URIs of the shards.
+        columns: which of their columns are read; ``image_id`` among them.
+        decode: what tasks do with a block.
+        stage: what actors do with a block after that.
+        output: folder of the written Parquet files.
+        checkpoint: folder of the ids that are written.
+        resources: how it is spread.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    columns: tuple[str, ...]
+    decode: Table
+    stage: Stage
+    output: Folder
+    checkpoint: Folder
+    resources: Resources
+
+    def run(self, context: DataContext) -> None:
+        """Stream every row that is not written yet.
+
+        Raises:
+            PipelineError: a stage could not be built, an actor died again and again, or nothing moved for too long.
+        """
+        self.output.create()
+        context.checkpoint_config = CheckpointConfig(
+            id_column=IMAGE_ID,
+            checkpoint_path=self.checkpoint.uri,
+            override_filesystem=self.checkpoint.filesystem,
+            delete_checkpoint_on_success=False,
+        )
+        try:
+            dataset = self._stages(self._read())
+            dataset.write_parquet(self.output.uri, filesystem=self.output.filesystem)
+        except (RayFailure, *_DATA_FAILURES) as error:
+            raise PipelineError(
+                f"{self.name}: {_cause(error)}. Finished rows are kept in {self.output.uri}; the same command goes on "
+                "from there"
+            ) from error
+        finally:
+            context.checkpoint_config = None
+
+    def _read(self) -> Dataset:
+        folder = Folder.open(self.files[0].rpartition("/")[0])
+        paths = [folder.path_of(file.rpartition("/")[2]) for file in self.files]
+        return ray.data.read_parquet(paths, filesystem=folder.filesystem, columns=list(self.columns))
+
+    def _stages(self, dataset: Dataset) -> Dataset:
+        resources = self.resources
+        blocks = dataset.repartition(target_num_rows_per_block=resources.rows_per_block, strict=True)
+        decoded = blocks.map_batches(
+            self.decode,
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=TaskPoolStrategy(),
+            num_cpus=resources.decode_cpus,
+        )
+        return map_actors(decoded, self.stage, resources)
+
+
+def map_actors(dataset: Dataset, stage: Stage, resources: Resources) -> Dataset:
+    """Run a stage in an actor pool that tries a block a bounded number of times.
+
+    Ray's own default tries for ever, so one image that kills its actor would loop until the pipeline counts as
+    stalled. Actors themselves may restart without limit (nodes come and go). The bound rides on free-form remote
+    arguments, which Ray means to replace: this is the one place that uses them.
+    """
+    options: dict[str, Any] = {"max_task_retries": resources.max_retries}
+    if resources.memory_mb:
+        options["memory"] = resources.memory_mb * 2**20
+    if resources.num_gpus:
+        options["num_gpus"] = resources.num_gpus
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        return dataset.map_batches(
+            _Built,
+            fn_constructor_args=(stage,),
+            batch_size=resources.rows_per_block,  # a GPU stage must name a size; blocks have this size
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=resources.actors),
+            num_cpus=resources.num_cpus,
+            **options,
+        )
+
+
+class _Built:
+    """The class that Ray Data makes an actor of: builds a stage and calls it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.call = stage.build()
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        return self.call(table)
+
+
+def _data_failures() -> tuple[type[BaseException], ...]:
+    from ray.data.exceptions import SystemException, UserCodeException
+
+    return (SystemException, UserCodeException)
+
+
+_DATA_FAILURES: Final = _data_failures()
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost message, on one line: what went wrong in the worker, not how it travelled."""
+    seen = error
+    while True:
+        inner = getattr(seen, "cause", None) or seen.__cause__
+        if not isinstance(inner, BaseException):
+            break
+        seen = inner
+    lines = [line.strip() for line in str(seen).splitlines() if line.strip()]
+    return f"{type(seen).__name__}: {lines[-1] if lines else 'no message'}"

@@ -1,0 +1,249 @@
+"""Starting or joining Ray, setting up Ray Data, and the check that a pipeline's actors fit before anything starts.
+
+Ray waits: for a head that does not answer, for a GPU that no node has, for a slot that its own actors hold. Each of
+these waits is turned into an error within a minute that names what is needed and what is there.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import ray
+from ray.data import DataContext
+
+LOCAL: Final = "local"
+AUTO: Final = "auto"
+CONNECT_SECONDS: Final = 20.0
+_LOGGER: Final = logging.getLogger("ray.data")
+_DEFAULTS: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_PARQUET_FOOTER_NUM_ACTORS": "2"}
+
+
+class RayError(RuntimeError):
+    """Ray can not be reached, or the cluster lacks what the job needs; says what is needed and what is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """How to reach Ray and how Ray Data is set up.
+
+    Attributes:
+        address: "" joins the cluster in the environment (``RAY_ADDRESS``, which ``ray job submit`` sets) or else starts
+            one on this machine; "local" always starts one; "auto" joins the one that runs on this machine; otherwise
+            ``host:port`` or ``ray://host:port``.
+        auth: how Ray authenticates; "environment" keeps ``RAY_AUTH_MODE`` if it is set and else means "disabled".
+        num_cpus: CPU slots of a cluster started here; 0 means the machine's cores and two more, since the tasks that
+            read and write mostly wait.
+        num_gpus: GPUs of a cluster started here; None finds them, a number is taken as it is (logical GPUs).
+        object_store_mb: shared memory of a cluster started here, in MiB; 0 leaves the choice to Ray.
+        wait_seconds: how long to wait for nodes and free slots before giving up; raise it for a cluster that grows.
+        stall_seconds: a pipeline that makes no progress for so long is stopped with an error.
+        queue_ratio: how much finished work may wait before a slower stage, against what that stage holds; 2 to 10.
+        progress: a progress bar; None shows one in a terminal.
+        log_to_driver: show what workers print.
+    """
+
+    address: str = ""
+    auth: Literal["environment", "disabled", "token"] = "environment"
+    num_cpus: int = 0
+    num_gpus: float | None = None
+    object_store_mb: int = 0
+    wait_seconds: float = 45.0
+    stall_seconds: float = 900.0
+    queue_ratio: float = 4.0
+    progress: bool | None = None
+    log_to_driver: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("num_cpus", "object_store_mb", "wait_seconds"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"session.{name} must be at least 0, got {getattr(self, name)}")
+        if self.num_gpus is not None and self.num_gpus < 0:
+            raise ValueError(f"session.num_gpus must be at least 0, got {self.num_gpus}")
+        if self.stall_seconds <= 0 or self.queue_ratio <= 0:
+            raise ValueError("session.stall_seconds and session.queue_ratio must be above 0")
+
+    @property
+    def show_progress(self) -> bool:
+        """Whether to draw a progress bar."""
+        return sys.stderr.isatty() if self.progress is None else self.progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a pipeline holds for its whole run: ``count`` actors of one size, and CPU slots for its passing tasks."""
+
+    count: int
+    num_cpus: float
+    num_gpus: float = 0.0
+    spare_cpus: float = 1.0
+
+
+@contextmanager
+def session(config: SessionConfig) -> Iterator[DataContext]:
+    """Start or join Ray, set up Ray Data, and yield its context; what was started here is stopped on the way out.
+
+    A Ray that this process has already started or joined is used as it is and left running.
+
+    Raises:
+        RayError: there is no Ray at the address.
+    """
+    started = not ray.is_initialized()
+    if started:
+        _connect(config)
+    context = DataContext.get_current()
+    previous = context.copy()
+    level = _LOGGER.level
+    try:
+        configure(context, config)
+        _LOGGER.setLevel(logging.ERROR)  # errors come as exceptions; what is left tells of blocks and operators
+        yield context
+    finally:
+        _LOGGER.setLevel(level)
+        DataContext._set_current(previous)
+        if started:
+            ray.shutdown()
+
+
+def configure(context: DataContext, config: SessionConfig) -> None:
+    """Set what every pipeline of ours needs from Ray Data (see the comments for what each guards against)."""
+    context.enable_progress_bars = False  # one line of ours instead of a screen of operators
+    context.print_on_execution_start = False
+    context.execution_options.verbose_progress = False
+    context.execution_options.preserve_order = False  # nothing of ours depends on order
+    context.execution_no_progress_timeout_s = config.stall_seconds  # Ray's own limit is half an hour
+    context.wait_for_min_actors_s = max(1, int(config.wait_seconds) + 60)  # a GPU that never comes is an error
+    context.max_errored_blocks = 0  # Ray drops whole blocks; rows that fail are ours to record
+    context.actor_init_retry_on_errors = False  # a system that can not be built fails at once, with its own message
+    context.max_consecutive_actor_init_deaths = 2
+    context.downstream_capacity_backpressure_ratio = config.queue_ratio
+    context.use_datasource_v2 = False  # the older reader starts no footer actors and packs no row groups together
+
+
+def require(demand: Demand, config: SessionConfig, what: str) -> None:
+    """Check that a pipeline's actors and one passing task fit the cluster at the same time; wait a little for nodes.
+
+    Raises:
+        RayError: they do not fit within ``config.wait_seconds``.
+    """
+    deadline = time.monotonic() + config.wait_seconds
+    while problem := _shortage(demand):
+        if time.monotonic() >= deadline:
+            raise RayError(
+                f"{what} does not fit the Ray cluster: it needs {demand.count} actors of {_size(demand)} each and "
+                f"{demand.spare_cpus:g} CPU for tasks that read and write, but {problem}. Lower resources.actors, "
+                "resources.num_cpus or resources.num_gpus, or add nodes"
+            )
+        time.sleep(0.5)
+
+
+def _size(demand: Demand) -> str:
+    gpus = f" and {demand.num_gpus:g} GPU" if demand.num_gpus else ""
+    return f"{demand.num_cpus:g} CPU{gpus}"
+
+
+def _shortage(demand: Demand) -> str:
+    """Say what the cluster lacks, "" if nothing: actors must fit whole nodes, and all of it what is free."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(_room(node, demand) for node in nodes)
+    total, free = ray.cluster_resources(), ray.available_resources()
+    needs = {"CPU": demand.count * demand.num_cpus + demand.spare_cpus, "GPU": demand.count * demand.num_gpus}
+    for name, need in needs.items():
+        if need > total.get(name, 0.0) + 1e-6:
+            return f"that is {need:g} {name}, and its {len(nodes)} nodes have {total.get(name, 0.0):g}"
+    if room < demand.count:
+        return f"no more than {room} such actors fit on its {len(nodes)} nodes ({_listing(nodes)})"
+    for name, need in needs.items():
+        if need > free.get(name, 0.0) + 1e-6:
+            return f"that is {need:g} {name}, and of {total.get(name, 0.0):g} only {free.get(name, 0.0):g} are free"
+    return ""
+
+
+def _room(node: Mapping[str, float], demand: Demand) -> int:
+    """Return how many actors one node holds."""
+    rooms = [
+        int((node.get(name, 0.0) + 1e-6) / need)
+        for name, need in (("CPU", demand.num_cpus), ("GPU", demand.num_gpus))
+        if need > 0
+    ]
+    return min(rooms, default=demand.count)
+
+
+def _listing(nodes: list[dict[str, float]]) -> str:
+    return ", ".join(f"{node.get('CPU', 0):g} CPU + {node.get('GPU', 0):g} GPU" for node in nodes[:8])
+
+
+def _connect(config: SessionConfig) -> None:
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if config.auth != "environment":
+        os.environ["RAY_AUTH_MODE"] = config.auth
+    else:  # Ray would switch tokens on by itself and write a token file into the home directory
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    address = config.address or os.environ.get("RAY_ADDRESS", "") or LOCAL
+    if address == LOCAL:
+        _start(config)
+        return
+    if address != AUTO:
+        _check_reachable(address)
+    try:
+        ray.init(address=address, log_to_driver=config.log_to_driver, logging_level="ERROR")
+    except Exception as error:
+        raise RayError(f"can not join Ray at {address!r}: {error}. {_WAY_OUT}") from error
+
+
+_WAY_OUT: Final = (
+    "Check session.address and RAY_ADDRESS (session.address=local starts Ray on this machine), and RAY_AUTH_MODE=token "
+    "if that cluster asks for tokens"
+)
+
+
+def _start(config: SessionConfig) -> None:
+    if not config.log_to_driver:  # the driver's own core prints warnings about Ray Data's inner workings
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    options: dict[str, Any] = {"num_cpus": config.num_cpus or (os.cpu_count() or 1) + 2}
+    if config.num_gpus is not None:
+        options["num_gpus"] = config.num_gpus
+    if config.object_store_mb:
+        options["object_store_memory"] = config.object_store_mb * 2**20
+    ray.init(
+        address=LOCAL,
+        include_dashboard=False,
+        log_to_driver=config.log_to_driver,
+        logging_level="ERROR",
+        **options,
+    )
+
+
+def _check_reachable(address: str, probe: Callable[[str, float], None] | None = None) -> None:
+    """Raise ``RayError`` unless something that speaks gRPC, as Ray's head does, answers at ``host:port``."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        port = place.port
+    except ValueError:
+        port = None
+    if not place.hostname or port is None:
+        raise RayError(f"session.address must be local, auto, host:port or ray://host:port, got {address!r}")
+    if os.environ.get("RAY_USE_TLS", "0") != "0":
+        return  # the probe below has no certificates
+    try:
+        (probe or _probe)(f"{place.hostname}:{port}", CONNECT_SECONDS)
+    except TimeoutError:
+        raise RayError(f"no Ray answers at {address!r} within {CONNECT_SECONDS:.0f} s. {_WAY_OUT}") from None
+
+
+def _probe(target: str, seconds: float) -> None:
+    import grpc  # type: ignore[import-untyped]
+
+    channel = grpc.insecure_channel(target)
+    try:
+        grpc.channel_ready_future(channel).result(timeout=seconds)
+    except grpc.FutureTimeoutError:
+        raise TimeoutError(target) from None
+    finally:
+        channel.close()
