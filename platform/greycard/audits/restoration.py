@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ray.data import DataContext
 
 from greycard.audits.tables import AuditError, build_table, failures, missing_ids, read_table, write_table
 from greycard.audits.weights import Pinned, pin
@@ -200,9 +199,9 @@ def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] 
     jobs = [_Job.plan(config, system, manifest, images, shared) for system in config.systems]
     results: list[SystemResult] = []
     unfinished = [job for job in jobs if job.finished() is None]
-    with session(config.ray) if unfinished else nullcontext(DataContext.get_current()) as context:
+    with session(config.ray) if unfinished else nullcontext():
         for job in jobs:
-            result = job.finished() or job.compute(context)
+            result = job.finished() or job.compute()
             if on_system_done is not None:
                 on_system_done(result)
             _check_budget(result, config)
@@ -332,7 +331,7 @@ class _Job:
             return None
         return _result(json.loads(self.output.read(SUCCESS)), self.output, self.tables)
 
-    def compute(self, context: DataContext) -> SystemResult:
+    def compute(self) -> SystemResult:
         """Stream the images that are not written yet, account for every one, and write the audit table."""
         start = time.monotonic()
         self.output.create()
@@ -341,7 +340,7 @@ class _Job:
         for _ in range(_ROUNDS):
             if not missing:
                 break
-            self._stream(context, resuming=len(missing) < len(self.images.ids))
+            self._stream(resuming=len(missing) < len(self.images.ids))
             missing = self._missing()
         if missing:
             raise AuditError(
@@ -356,7 +355,7 @@ class _Job:
         drop_duplicates(self.output)
         return missing_ids(self.output, self.images.ids)
 
-    def _stream(self, context: DataContext, *, resuming: bool) -> None:
+    def _stream(self, *, resuming: bool) -> None:
         config = self.config
         name = self.system.name
         require(config.resources.demand(resuming=resuming), config.ray, f"the audit of {name}")
@@ -371,7 +370,7 @@ class _Job:
             resources=config.resources,
         )
         with progress(name, len(self.images.ids), self.checkpoint, show=config.ray.show_progress):
-            pipeline.run(context)
+            pipeline.run()
 
     def _columns(self) -> tuple[str, ...]:
         config = self.config

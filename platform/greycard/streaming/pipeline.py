@@ -114,13 +114,14 @@ class Pipeline:
     checkpoint: Folder
     resources: Resources
 
-    def run(self, context: DataContext) -> None:
-        """Stream every row that is not written yet.
+    def run(self) -> None:
+        """Stream every row that is not written yet, within a ``session``.
 
         Raises:
             PipelineError: a stage could not be built, an actor died again and again, or nothing moved for too long.
         """
         self.output.create()
+        context = DataContext.get_current()
         context.checkpoint_config = CheckpointConfig(
             id_column=IMAGE_ID,
             checkpoint_path=self.checkpoint.uri,

@@ -85,8 +85,8 @@ class Demand:
 
 
 @contextmanager
-def session(config: SessionConfig) -> Iterator[DataContext]:
-    """Start or join Ray, set up Ray Data, and yield its context; what was started here is stopped on the way out.
+def session(config: SessionConfig) -> Iterator[None]:
+    """Start or join Ray and set up Ray Data for the block; what was started here is stopped on the way out.
 
     A Ray that this process has already started or joined is used as it is and left running.
 
@@ -102,7 +102,7 @@ def session(config: SessionConfig) -> Iterator[DataContext]:
     try:
         configure(context, config)
         _LOGGER.setLevel(logging.ERROR)  # errors come as exceptions; what is left tells of blocks and operators
-        yield context
+        yield
     finally:
         _LOGGER.setLevel(level)
         DataContext._set_current(previous)
