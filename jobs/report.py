@@ -1,0 +1,257 @@
+"""Make the report of an audit: group numbers, figures, contact sheets, one HTML page, all of it logged to MLflow.
+
+    python -m jobs.report audit --set audit=runs/audits/demo --set shards=runs/shards/test
+
+Reads the audit's tables and reconstruction sets; needs no model, so it can be run again with other settings.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from greycard.config import to_dict
+from greycard.datasets.manifest import Manifest, check_attributes
+from greycard.datasets.storage import Folder
+from greycard.metrics.findings import Findings, FindingsConfig, summarise
+from greycard.reports import compose, html
+from greycard.schema import RATES
+from greycard.tracking import Run, job_run
+from greycard.tracking.provenance import git_commit
+from jobs import command
+
+log = logging.getLogger(__name__)
+
+_VERSIONS = ("greycard", "torch", "compressai", "ray", "mlflow", "numpy", "pandas")
+_MEASURES = ("psnr_db", "ssim", "lpips")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportJob:
+    """A report of one audit.
+
+    Attributes:
+        audit: the audit's directory: ``audit/*.parquet`` and, where kept, ``reconstructions/<system>/``.
+        shards: the shards that were audited; their manifest gives classes and counts.
+        output: where the report goes; "" is ``<audit>/report``.
+        study: the MLflow experiment.
+        title: of the page.
+        attribute: what the page compares groups by; all of ``findings.attributes`` are in the tables.
+        findings: what is computed.
+        pairs: systems (unbalanced, balanced) whose training sets are compared; found by name where empty.
+        images_per_group: rows a group on the contact sheets; 0 leaves them out.
+        absent: measure -> why it was not measured, as the page shows it.
+    """
+
+    audit: str = "runs/audit"
+    shards: str = "runs/shards/test"
+    output: str = ""
+    study: str = "greycard"
+    title: str = "Group differences in compressed faces"
+    attribute: str = "race"
+    findings: FindingsConfig = field(default_factory=FindingsConfig)
+    pairs: tuple[tuple[str, str], ...] = ()
+    images_per_group: int = 2
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.attribute not in self.findings.attributes:
+            raise ValueError(
+                f"attribute must be one of findings.attributes ({', '.join(self.findings.attributes)}), "
+                f"got {self.attribute!r}"
+            )
+        if self.images_per_group < 0:
+            raise ValueError(f"images_per_group must be at least 0, got {self.images_per_group}")
+
+    @property
+    def directory(self) -> Path:
+        """Where the report goes."""
+        return Path(self.output or f"{self.audit}/report")
+
+
+class Reported(NamedTuple):
+    """What a report job leaves: the page, the frames and the MLflow run."""
+
+    page: Path
+    findings: Findings
+    run_id: str
+
+
+class AuditError(ValueError):
+    """There is no audit to report on, or not of these shards."""
+
+
+def report(job: ReportJob) -> Reported:
+    """Make a report and log it.
+
+    Raises:
+        AuditError: the directory holds no audit tables.
+        ManifestError: there are no shards, or they lack an attribute.
+        TrackingError: MLflow does not answer.
+    """
+    manifest = Manifest.load(job.shards)
+    check_attributes(manifest, [part for name in job.findings.attributes for part in name.split(" x ")])
+    table = read_audit(job.audit)
+    with job_run(study=job.study, name=f"report {manifest.dataset}", directory=job.directory, config=job) as run:
+        run.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
+        run.log_dataset(manifest, "test", manifest.uri)
+        findings = summarise(table, manifest.attributes, job.findings)
+        page = _write(job, manifest, findings, run.run_id)
+        _log_systems(job, findings, run)
+        for name, frame in findings._asdict().items():
+            run.log_table(frame, f"tables/{name}.json")
+        run.log_artifact(job.directory / "figures", "figures")
+        run.log_artifact(page)
+        print(f"report: {page}")
+    return Reported(page, findings, run.run_id)
+
+
+def read_audit(uri: str) -> pa.Table:
+    """Read an audit's tables, one a system, into one.
+
+    Raises:
+        AuditError: there are none.
+    """
+    folder = Folder.open(f"{uri}/audit")
+    names = [name for name in folder.names() if name.endswith(".parquet") and not name.startswith((".", "_"))]
+    if not names:
+        raise AuditError(
+            f"no audit tables in {folder.uri}: run python -m jobs.audit first, or set audit to its directory"
+        )
+    tables = []
+    for name in names:
+        with folder.filesystem.open_input_file(folder.path_of(name)) as file:
+            tables.append(pq.read_table(file))
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _write(job: ReportJob, manifest: Manifest, findings: Findings, run_id: str) -> Path:
+    """Write tables, pictures and the page."""
+    out = job.directory
+    for folder in ("tables", "figures"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    for name, frame in findings._asdict().items():
+        frame.to_parquet(out / "tables" / f"{name}.parquet", index=False)
+        frame.to_csv(out / "tables" / f"{name}.csv", index=False)
+    sections = compose.sections(
+        findings,
+        job.attribute,
+        manifest.attributes,
+        reconstructions=f"{job.audit}/reconstructions" if job.images_per_group else None,
+        images_per_group=job.images_per_group,
+        absent=job.absent,
+    )
+    comparisons = compose.comparisons(findings, job.attribute, job.pairs)
+    pictures = [picture for section in sections for picture in (section.sheet, *section.figures) if picture is not None]
+    for picture in (*pictures, *comparisons):
+        (out / "figures" / f"{picture.name}.png").write_bytes(picture.png)
+    page = html.render(
+        html.Report(
+            title=job.title,
+            findings=findings,
+            attribute=job.attribute,
+            sections=sections,
+            comparisons=comparisons,
+            dataset=f"“{manifest.dataset}”",
+            drawn=manifest.drawn,
+            absent=job.absent,
+            provenance=_provenance(job, manifest, run_id),
+            config=yaml.safe_dump(to_dict(job), sort_keys=False, allow_unicode=True),
+        )
+    )
+    path = out / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _provenance(job: ReportJob, manifest: Manifest, run_id: str) -> dict[str, str]:
+    versions = []
+    for package in _VERSIONS:
+        try:
+            versions.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    rows = ", ".join(f"{split} {manifest.num_rows(split):,}" for split in manifest.splits)
+    return {
+        "audit": job.audit,
+        "images": f"{manifest.dataset}, version {manifest.version}: {rows}",
+        "manifest": manifest.digest,
+        "source commit": git_commit(),
+        "versions": ", ".join(versions),
+        "MLflow": f"experiment {job.study}, run {run_id}",
+        "intervals": f"{job.findings.resamples} bootstrap resamples of people; noise floor from "
+        f"{job.findings.permutations} permutations; seed {job.findings.seed}",
+    }
+
+
+class _Reconstructions(NamedTuple):
+    """A reconstruction set, as the tracker wants it."""
+
+    dataset: str
+    digest: str
+
+
+def _log_systems(job: ReportJob, findings: Findings, run: Run) -> None:
+    """Log a child run for every system and point: few flat numbers, its tables, its reconstruction set."""
+    for _, row in findings.counts.iterrows():
+        system, point = str(row["system"]), float(row["point"])
+        key = f"{system}@{point:g}"
+        with run.child(key, name=key, params={"system": system, "point": point}) as child:
+            groups, disparities = (
+                frame[(frame["system"] == system) & (frame["point"] == point)]
+                for frame in (findings.groups, findings.disparities)
+            )
+            counted = {name: float(row[name]) for name in ("n_in", "n_ok", "n_failed")}
+            child.log_metrics(counted | _numbers(groups, disparities, job.attribute), step=point)
+            child.log_table(groups, "groups.json")
+            child.log_table(disparities, "disparities.json")
+            digest = _digest(job.audit, system)
+            if digest:
+                uri = f"{job.audit}/reconstructions/{system}"
+                child.log_dataset(_Reconstructions(f"reconstructions of {system}", digest), "reconstructions", uri)
+
+
+def _numbers(groups: pd.DataFrame, disparities: pd.DataFrame, attribute: str) -> dict[str, float]:
+    """Return the numbers of one system and point under flat names: ``psnr_db``, ``bias/skin_type``, ..."""
+    everyone = groups[groups["attribute"] == "all"].set_index("measure")["value"]
+    numbers = {name: float(groups[name].iloc[0]) for name in RATES if len(groups)}
+    numbers |= {name: float(everyone[name]) for name in _MEASURES if name in everyone}
+    mine = disparities[disparities["attribute"] == attribute]
+    for _, row in mine.iterrows():
+        kind, _, task = str(row["measure"]).partition("/")
+        if kind == "accuracy_merged":
+            numbers |= {f"bias/{task}": row["bias"], f"added/{task}": row["delta"], f"p/{task}": row["p_value"]}
+            numbers[f"accuracy/{task}"] = float(everyone[row["measure"]])
+        elif kind in _MEASURES:
+            numbers[f"bias/{kind}"] = row["bias"]
+    return numbers
+
+
+def _digest(audit: str, system: str) -> str:
+    """Return the digest of a reconstruction set from its success file, "" where there is none."""
+    for folder in (f"{audit}/reconstructions/{system}", f"{audit}/audit"):
+        home = Folder.open(folder)
+        for name in (name for name in home.names() if "_SUCCESS" in name and (system in name or system in folder)):
+            found: Mapping[str, Any] = json.loads(home.read(name))
+            if "digest" in found:
+                return str(found["digest"])
+    return ""
+
+
+def audit() -> ReportJob:
+    """The report of an audit: set audit and shards."""
+    return ReportJob()
+
+
+RECIPES = {"audit": audit}
+
+if __name__ == "__main__":
+    raise SystemExit(command.main("report", RECIPES, report, __doc__))

@@ -1,0 +1,141 @@
+"""From findings and reconstruction sets to a report: which pictures there are, in which order, and what each says."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from greycard.reports import figures, sheets
+from greycard.reports.frames import RAW, Findings, groups_of, nice, select, systems_of, tasks_of, training_pairs
+from greycard.reports.headline import headline
+from greycard.reports.html import Picture, Section
+
+
+def sections(
+    findings: Findings,
+    attribute: str,
+    classes: Mapping[str, Sequence[str]],
+    *,
+    reconstructions: str | Path | None = None,
+    images_per_group: int = 2,
+    absent: Mapping[str, str] | None = None,
+) -> tuple[Section, ...]:
+    """Draw every system's figures and contact sheet; the system of the headline comes first.
+
+    Args:
+        findings: the frames.
+        attribute: what groups are compared by.
+        classes: attribute -> classes in fixed order.
+        reconstructions: the audit's folder of reconstruction sets; None leaves contact sheets out.
+        images_per_group: rows a group on the contact sheets.
+        absent: measure -> why it was not measured.
+    """
+    lines = headline(findings, attribute)
+    names = systems_of(findings.groups)
+    names.sort(key=lambda name: name != lines.system)
+    made = []
+    for name in names:
+        sheet = None
+        if reconstructions is not None:
+            sheet = contact_sheet(reconstructions, name, attribute, classes, images_per_group)
+        pictures = _pictures(findings, name, attribute, lines.task, dict(absent or {}))
+        made.append(Section(title=nice(name), sheet=sheet, figures=pictures))
+    return tuple(made)
+
+
+def comparisons(findings: Findings, attribute: str, pairs: Sequence[tuple[str, str]] = ()) -> tuple[Picture, ...]:
+    """Draw one picture for each pair of training sets; pairs are found by name where none are given."""
+    systems = systems_of(findings.disparities)
+    chosen = [pair for pair in pairs or training_pairs(systems) if set(pair) <= set(systems)]
+    tasks = tasks_of(select(findings.disparities, attribute=attribute))
+    made = []
+    for pair in chosen if tasks else []:
+        unbalanced, balanced = pair
+        figure = figures.training_sets(findings.disparities, pair, attribute, tasks[:3])
+        made.append(
+            _picture(
+                figure,
+                f"training-sets-{unbalanced}-{balanced}",
+                f"The same codec trained on two sets: {nice(unbalanced)} (solid) and {nice(balanced)} (dashed). Each "
+                "line is the largest group difference at a rate, with its 95 % interval shaded. Where the shades "
+                "overlap, the two sets are not told apart by this audit.",
+                f"Group difference against rate for {nice(unbalanced)} and {nice(balanced)}",
+            )
+        )
+    return tuple(made)
+
+
+def contact_sheet(
+    folder: str | Path, system: str, attribute: str, classes: Mapping[str, Sequence[str]], each: int
+) -> Picture | None:
+    """Draw a system's contact sheet, None where it kept no reconstructions."""
+    task = "skin_type" if "skin_type" in classes else ""
+    try:
+        sheet = sheets.collect(
+            folder,
+            system,
+            attribute=attribute,
+            groups=classes[attribute],
+            classes=classes.get(task, ()),
+            task=task,
+            each=each,
+            original=RAW,
+        )
+    except FileNotFoundError:
+        return None
+    borders = (
+        "A green border: a classifier still reads the skin type of the label. Purple: it reads a lighter one. Under "
+        "each image stand the label and the reading. "
+        if task
+        else ""
+    )
+    return Picture(
+        png=sheets.to_png(sheets.draw(sheet)),
+        caption=f"The same images by group (rows), from the original to the lowest rate (columns) of {nice(system)}. "
+        f"{borders}The images were chosen by a fixed rule (smallest hash of the image's id), not by eye.",
+        alt=f"Contact sheet of {nice(system)}: images of each {nice(attribute)} at falling rates",
+        name=f"contact-sheet-{system}",
+    )
+
+
+def _pictures(
+    findings: Findings, system: str, attribute: str, task: str, absent: dict[str, str]
+) -> tuple[Picture, ...]:
+    groups, disparities = findings.groups, findings.disparities
+    made = []
+    if task and len(select(disparities, system=system, attribute=attribute)):
+        made.append(
+            _picture(
+                figures.accuracy_and_bias(groups, disparities, system, attribute, task),
+                f"accuracy-{task}-{system}",
+                f"Above: in what share of images of each group the {nice(task)} is still read correctly (grouped "
+                "accuracy), from low rates on the left to the originals on the right; shaded are 95 % intervals. "
+                "Below: the distance between the highest and the lowest group. Inside the hatched noise floor a "
+                "difference is no more than groups drawn at random show on average.",
+                f"Accuracy of {nice(task)} by group and the group difference against rate, {nice(system)}",
+            )
+        )
+        made.append(
+            _picture(
+                figures.bias_by_task(disparities, system, attribute),
+                f"difference-by-phenotype-{system}",
+                "The largest group difference in grouped accuracy for each phenotype. A filled marker is more than "
+                "chance would give (permutation test at 5 %), a hollow one is not.",
+                f"Group difference by phenotype against rate, {nice(system)}",
+            )
+        )
+    if len(groups_of(groups, attribute)):
+        made.append(
+            _picture(
+                figures.distortion(groups, system, attribute, absent),
+                f"distortion-{system}",
+                "How close the restored images are to their originals, group by group. Curves that lie on each other "
+                "mean that these measures see the groups alike; they can miss what the phenotype accuracies show.",
+                f"PSNR, SSIM and LPIPS by group against rate, {nice(system)}",
+            )
+        )
+    return tuple(made)
+
+
+def _picture(figure: Figure, name: str, caption: str, alt: str) -> Picture:
+    return Picture(png=figures.to_png(figure), caption=caption, alt=alt, name=name)

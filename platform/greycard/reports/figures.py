@@ -1,0 +1,263 @@
+"""The figures of "Gone With the Bits" (paper 000) from findings: rate-distortion by group (2), accuracy and group
+difference (3a), group difference by phenotype (3b), two training sets (7).
+
+Every function takes frames and returns a ``matplotlib.figure.Figure``; no pyplot, no state. Colours are the eight of
+Okabe and Ito (distinct to colour-blind readers) and every line also has a marker of its own.
+"""
+
+import io
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from greycard.reports.frames import (
+    ACCURACY,
+    ALL,
+    KINDS_OF_RATE,
+    MEASURES,
+    RAW,
+    SIGNIFICANT,
+    common_rate,
+    groups_of,
+    nice,
+    select,
+    tasks_of,
+)
+
+COLOURS: Final = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#5B5B5B")
+MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+INK: Final = "#222222"
+FAINT: Final = "#8a8a8a"
+_TICKS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+def distortion(groups: pd.DataFrame, system: str, attribute: str, absent: dict[str, str] | None = None) -> Figure:
+    """Draw Figure 2: PSNR, SSIM and LPIPS by group against the rate, a panel a measure.
+
+    Args:
+        groups: ``findings.groups``.
+        system: whose curves.
+        attribute: whose groups are the lines; the line of all images is black.
+        absent: measure -> why it was not measured; its panel says so.
+    """
+    rows = select(groups, system=system)
+    rate = common_rate(rows, [system])
+    figure = Figure(figsize=(10.5, 3.6), layout="constrained")
+    panels = figure.subplots(1, 3)
+    for axes, measure in zip(panels, ("psnr_db", "ssim", "lpips"), strict=True):
+        name, unit, direction = MEASURES[measure]
+        axes.set_title(f"{name}: {direction}", fontsize=9, color=INK)
+        _style(axes, f"{name} [{unit}]")
+        part = select(rows, measure=measure)
+        if rate is None or part["value"].isna().all():
+            _say_absent(axes, (absent or {}).get(measure, "not measured in this audit"))
+            continue
+        for index, group in enumerate(groups_of(part, attribute)):
+            curve = select(part, attribute=attribute, group=group).sort_values(rate)
+            if curve["value"].notna().any():
+                _line(axes, curve[rate], curve["value"], index, nice(group))
+        overall = select(part, attribute=ALL).sort_values(rate)
+        if len(overall):
+            axes.plot(overall[rate], overall["value"], color="black", lw=1.2, ls=":", label="all images")
+        _rate_axis(axes, part[rate], rate)
+    _legend_below(figure, panels[0])
+    return figure
+
+
+def accuracy_and_bias(
+    groups: pd.DataFrame, disparities: pd.DataFrame, system: str, attribute: str, task: str
+) -> Figure:
+    """Draw Figure 3a: accuracy by group above, the group difference (dash-dot) below, on one rate axis.
+
+    Shaded: 95 % bootstrap intervals. Grey: the noise floor, the difference that groups drawn at random would show.
+    "originals" on the right are the same classifiers on the images before compression.
+    """
+    measure = ACCURACY + task
+    rows = select(groups, system=system, attribute=attribute, measure=measure)
+    bias = select(disparities, system=system, attribute=attribute, measure=measure)
+    raw = select(groups, system=RAW, attribute=attribute, measure=measure)
+    rate = common_rate(bias, [system])
+    figure = Figure(figsize=(7.2, 6.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    _style(above, f"{nice(task)} read correctly\n[share of images]")
+    _style(below, "largest group difference\n[share of images]")
+    if rate is None:
+        _say_absent(above, "this system has no rate")
+        return figure
+    edge = float(bias[rate].max()) * 1.8
+    for index, group in enumerate(groups_of(groups, attribute)):
+        curve = select(rows, group=group).sort_values(rate)
+        if not curve["value"].notna().any():
+            above.plot([], [], color=COLOURS[index % 8], marker=MARKERS[index % 8], label=f"{nice(group)}: no images")
+            continue
+        _line(above, curve[rate], curve["value"], index, nice(group))
+        above.fill_between(curve[rate], curve["low"], curve["high"], color=COLOURS[index % 8], alpha=0.15, lw=0)
+        for value in select(raw, group=group)["value"]:
+            above.plot([edge], [value], color=COLOURS[index % 8], marker=MARKERS[index % 8], mfc="white", ls="none")
+    _draw_bias(below, bias.sort_values(rate), rate)
+    for value in select(disparities, system=RAW, attribute=attribute, measure=measure)["bias"]:
+        below.plot([edge], [value], color=INK, marker="o", mfc="white", ls="none")
+    above.tick_params(labelbottom=False)
+    if len(raw):
+        above.axvline(edge / 1.3, color="#cccccc", lw=0.8)
+    _rate_axis(below, bias[rate], rate, originals=edge if len(raw) else None)
+    below.set_ylim(bottom=0)
+    _legend_below(figure, above, below, columns=4)
+    return figure
+
+
+def _draw_bias(axes: Axes, bias: pd.DataFrame, rate: str) -> None:
+    axes.fill_between(
+        bias[rate], 0, bias["noise_floor"], fc="#f3e2a9", ec="#a8891c", hatch="////", lw=0,
+        label="noise floor: difference by chance alone",
+    )  # fmt: skip
+    axes.fill_between(bias[rate], bias["low"], bias["high"], color=INK, alpha=0.15, lw=0, label="95 % interval")
+    axes.plot(bias[rate], bias["bias"], color=INK, ls="-.", lw=1.8, marker="o", ms=5, label="largest group difference")
+
+
+def bias_by_task(disparities: pd.DataFrame, system: str, attribute: str) -> Figure:
+    """Draw Figure 3b: the group difference against the rate, one line a phenotype.
+
+    A filled marker is more than chance would give (permutation test at 5 %), a hollow one is not.
+    """
+    rows = select(disparities, system=system, attribute=attribute)
+    rate = common_rate(rows, [system])
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    axes = figure.subplots()
+    _style(axes, "largest group difference in\ngrouped accuracy [share of images]")
+    if rate is None:
+        _say_absent(axes, "this system has no rate")
+        return figure
+    for index, task in enumerate(tasks_of(rows)):
+        _task_line(axes, select(rows, measure=ACCURACY + task).sort_values(rate), rate, index, nice(task))
+    _rate_axis(axes, rows[rate], rate)
+    axes.set_ylim(bottom=0)
+    _legend_below(figure, axes)
+    return figure
+
+
+def training_sets(disparities: pd.DataFrame, pair: tuple[str, str], attribute: str, tasks: Sequence[str]) -> Figure:
+    """Draw Figure 7: the group difference after training on an unbalanced set (solid) and a balanced one (dashed).
+
+    Args:
+        disparities: ``findings.disparities``.
+        pair: the systems (unbalanced, balanced).
+        attribute: whose groups.
+        tasks: a panel each.
+    """
+    rows = select(disparities, attribute=attribute)
+    rate = common_rate(rows, pair)
+    figure = Figure(figsize=(3.6 * max(len(tasks), 2), 3.7), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, max(len(tasks), 1), sharey=True))
+    for index, (axes, task) in enumerate(zip(panels, tasks, strict=False)):
+        _style(axes, "largest group difference\n[share of images]" if index == 0 else "")
+        axes.set_title(nice(task), fontsize=10, color=INK)
+        if rate is None:
+            _say_absent(axes, "the two systems have no common kind of rate")
+            continue
+        for system, dash, face in zip(pair, ("-", (0, (5, 2))), (None, "white"), strict=True):
+            curve = select(rows, system=system, measure=ACCURACY + task).sort_values(rate)
+            axes.plot(
+                curve[rate], curve["bias"], color=COLOURS[0 if face is None else 1], ls=dash, lw=1.8, marker="o",
+                mfc=face, label=nice(system),
+            )  # fmt: skip
+            axes.fill_between(
+                curve[rate], curve["low"], curve["high"], color=COLOURS[0 if face is None else 1], alpha=0.12, lw=0
+            )
+        _rate_axis(axes, rows.loc[rows["system"].isin(pair), rate], rate)
+        axes.set_ylim(bottom=0)
+    _legend_below(figure, panels[0])
+    return figure
+
+
+def to_png(figure: Figure, *, dots_per_inch: int = 150) -> bytes:
+    """Return a figure as PNG bytes, the same for the same figure."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(to_png(figure))
+    return path
+
+
+def _line(axes: Axes, x: Any, y: Any, index: int, label: str) -> None:
+    axes.plot(x, y, color=COLOURS[index % 8], marker=MARKERS[index % 8], ms=5, lw=1.8, label=label)
+
+
+def _task_line(axes: Axes, curve: pd.DataFrame, rate: str, index: int, label: str) -> None:
+    colour, marker = COLOURS[index % 8], MARKERS[index % 8]
+    axes.plot(curve[rate], curve["bias"], color=colour, lw=1.8, marker=marker, mfc="white", ms=6, label=label)
+    beyond = curve[curve["p_value"] < SIGNIFICANT]
+    axes.plot(beyond[rate], beyond["bias"], color=colour, ls="none", marker=marker, ms=6)
+
+
+def _style(axes: Axes, label: str) -> None:
+    axes.set_ylabel(label, fontsize=9, color=INK)
+    axes.tick_params(labelsize=8.5, colors=INK)
+    axes.grid(axis="y", color="#e6e6e6", lw=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _rate_axis(axes: Axes, rates: Any, kind: str, originals: float | None = None) -> None:
+    """Put rates on a logarithmic axis with plain numbers, and the originals at its right end."""
+    low, high = float(rates.min()), float(rates.max())
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.15, (originals or high) * 1.15)
+    ticks = [tick for tick in _TICKS if low / 1.1 <= tick <= high * 1.1]
+    if len(ticks) < 2:
+        ticks = sorted({_round(low), _round(high)})
+    labels = {tick: f"{tick:g}" for tick in ticks}
+    if originals is not None:
+        labels[originals] = "originals"
+        axes.axvline(originals / 1.3, color="#cccccc", lw=0.8)
+    axes.xaxis.set_major_locator(FixedLocator(list(labels)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _nearest(labels, value)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(KINDS_OF_RATE[kind], fontsize=9, color=INK)
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+def _nearest(labels: dict[float, str], value: float) -> str:
+    return labels[min(labels, key=lambda tick: abs(math.log(tick / value)))]
+
+
+def _legend_below(figure: Figure, *panels: Axes, columns: int = 6) -> None:
+    """Put one legend under the panels, where it covers no line."""
+    handles, labels = [], []
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            if label not in labels:
+                handles.append(handle)
+                labels.append(label)
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=min(len(labels), columns), fontsize=8.5, frameon=False
+        )
+
+
+def _say_absent(axes: Axes, reason: str) -> None:
+    text = textwrap.fill(f"absent: {reason}", 36)
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=FAINT, fontsize=9)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_ylabel("")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
