@@ -51,7 +51,7 @@ def _blur(plane: Values, spread: Values) -> Values:
     across[:, :, 1:-1] += (plane[:, :, 2:] + plane[:, :, :-2]) * spread
     across[:, :, :1] += plane[:, :, :1] * (2.0 * spread)
     across[:, :, -1:] += plane[:, :, -1:] * (2.0 * spread)
-    down = across * keep
+    down: Values = across * keep
     down[:, 1:-1] += (across[:, 2:] + across[:, :-2]) * spread
     down[:, :1] += across[:, :1] * (2.0 * spread)
     down[:, -1:] += across[:, -1:] * (2.0 * spread)

@@ -41,7 +41,8 @@ class Patch(NamedTuple):
 
     def some(self, rows: NDArray[np.int64]) -> "Patch":
         """Return a copy of some images; ``put_some`` brings it back."""
-        return Patch(self.albedo[:, rows], self.shade[rows], self.x[rows], self.y[rows], self.pixel[rows])
+        albedo = self.albedo.take(rows, axis=1)  # take, unlike an index, always gives C order, which windows need
+        return Patch(albedo, self.shade.take(rows, axis=0), self.x[rows], self.y[rows], self.pixel[rows])
 
     def put_some(self, rows: NDArray[np.int64], part: "Patch") -> None:
         """Put painted images back."""
@@ -49,15 +50,14 @@ class Patch(NamedTuple):
         self.shade[rows] = part.shade
 
     def window(self, places: NDArray[np.int64]) -> "Patch":
-        """Return a copy of the pixels at flat ``places`` (N, h, w) of the (N, H, W) planes; ``put_window`` returns it."""
+        """Return a copy of the pixels at flat ``places`` (N, h, w); ``put_window`` brings it back."""
         albedo = np.stack([plane.take(places) for plane in self.albedo])
         return Patch(albedo, self.shade.take(places), self.x.take(places), self.y.take(places), self.pixel)
 
     def put_window(self, places: NDArray[np.int64], part: "Patch") -> None:
         """Put a painted window back."""
-        for plane, painted in zip(self.albedo, part.albedo, strict=True):
-            plane.reshape(-1)[places] = painted
-        self.shade.reshape(-1)[places] = part.shade
+        for plane, painted in zip((*self.albedo, self.shade), (*part.albedo, part.shade), strict=True):
+            plane.put(places, painted)
 
     def paint(self, mask: Values, colour: Colour) -> None:
         """Cover with a flat colour where the mask is 1."""
@@ -129,8 +129,8 @@ def noise_tile() -> Values:
     part = part * part * (3.0 - 2.0 * part)
     rows = knots[low] * (1.0 - part[:, None]) + knots[(low + 1) % cells] * part[:, None]
     tile = rows[:, low] * (1.0 - part) + rows[:, (low + 1) % cells] * part
-    tile = (tile - tile.mean()) / tile.std()
-    return tile.astype(np.float32).reshape(-1)
+    flat: Values = ((tile - tile.mean()) / tile.std()).astype(np.float32).reshape(-1)
+    return flat
 
 
 def noise(x: Values, y: Values, frequency: Values | float, offset: Values) -> Values:
@@ -141,4 +141,6 @@ def noise(x: Values, y: Values, frequency: Values | float, offset: Values) -> Va
     column &= TILE - 1
     row &= TILE - 1
     row *= TILE
-    return noise_tile().take(row + column)
+    row += column
+    sampled: Values = noise_tile().take(row)
+    return sampled

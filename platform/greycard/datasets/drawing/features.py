@@ -123,7 +123,8 @@ def lip_height(sitter: Sitter) -> Values:
     """Return the height of the upper and lower lip together: big and small overlap, and a smile thins both."""
     small = sitter.is_class("lip_type", 1)
     own = sitter.identity.normal("lips", 0.0, 0.20)
-    return np.float32(0.128) * np.exp(own - np.float32(0.50) * small)
+    height: Values = np.float32(0.128) * np.exp(own - np.float32(0.50) * small)
+    return height
 
 
 def paint_mouth(patch: Patch, sitter: Sitter, surface: Surface) -> None:
@@ -172,7 +173,8 @@ def _lip_colour(sitter: Sitter) -> Values:
     natural = sitter.skin * np.stack([np.full_like(red, 0.86), red * 0.82, red * 0.88])
     stick = np.stack([identity.uniform("stick r", 0.22, 0.55), identity.uniform("stick g", 0.02, 0.09), red * 0.14])
     worn = identity.chance("lipstick", 0.16) * identity.uniform("stick alpha", 0.35, 0.9)
-    return natural + worn * (stick - natural)
+    mixed: Values = natural + worn * (stick - natural)
+    return mixed
 
 
 def paint_cheeks(patch: Patch, sitter: Sitter, surface: Surface) -> None:

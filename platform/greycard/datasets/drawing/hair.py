@@ -136,12 +136,12 @@ def front_and_sides(patch: Patch, sitter: Sitter, style: Style, surface: Surface
     identity = sitter.identity
     away = np.abs(surface.u) / sitter.skull.width
     from_part = np.abs(surface.u - style.part)
-    line = style.hairline - identity.uniform("widow", -0.02, 0.09) * bump(np.square((away - 0.52) / 0.26))
+    line: Values = style.hairline - identity.uniform("widow", -0.02, 0.09) * bump(np.square((away - 0.52) / 0.26))
     line += style.fringe * (0.20 - 0.12 * from_part) + (0.10 - 0.10 * style.fringe) * from_part * (1.0 - style.curly)
     line += texture * (0.010 + 0.022 * style.fringe + 0.012 * style.curly)
     mask = cover(surface.v - line, patch.pixel * (1.3 + style.curly))
     long = style.length > LONG
-    edge = identity.uniform("temple", 0.80, 0.93) - long * identity.uniform("curtain", 0.0, 0.20)
+    edge: Values = identity.uniform("temple", 0.80, 0.93) - long * identity.uniform("curtain", 0.0, 0.20)
     edge = (
         edge
         + long * np.float32(0.22) * smooth(surface.v, 0.10, 0.60)
@@ -149,7 +149,8 @@ def front_and_sides(patch: Patch, sitter: Sitter, style: Style, surface: Surface
     )
     side = cover((edge - away) * np.float32(0.42) + texture * (0.004 + 0.012 * style.curly), patch.pixel * 1.4)
     side *= cover(surface.v - np.minimum(style.length, np.float32(0.62)), patch.pixel * 3.0)
-    return np.maximum(mask, side)
+    grown: Values = np.maximum(mask, side)
+    return grown
 
 
 def paint_top(patch: Patch, sitter: Sitter, style: Style, surface: Surface, texture: Values) -> None:

@@ -48,7 +48,7 @@ def carve(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     length = np.clip((v + 0.16) / np.float32(NOSE_BASE + 0.16), 0.0, 1.0)
     ridge = bump(np.square(u / (bridge + length * nose * 0.45)))
     ridge *= length * (np.float32(1.0) - clip((v - NOSE_BASE) * np.float32(12.0) + 0.2))
-    height = ridge * identity.uniform("nose height", 0.045, 0.080)
+    height: Values = ridge * identity.uniform("nose height", 0.045, 0.080)
     hill = np.float32(0.030) * bump(np.square(u / (0.07 + nose * 0.25)) + np.square((v - NOSE_BASE + 0.045) / 0.075))
     height += hill
     height += np.float32(0.026) * bump(
@@ -66,7 +66,7 @@ def carve(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     height += np.float32(0.030) * bump(np.square(u / 0.26) + np.square((v - MOUTH_LINE) / 0.13))
     height += identity.uniform("chin ball", 0.01, 0.04) * bump(np.square(u / 0.15) + np.square((v - 0.55) / 0.10))
     height -= np.float32(0.018) * bump(np.square(u / 0.14) + np.square((v - 0.475) / 0.04))
-    slope = np.zeros_like(height)
+    slope: Values = np.zeros_like(height)
     step = np.float32(0.5) / patch.pixel
     slope[:, :, 1:-1] = (height[:, :, 2:] - height[:, :, :-2]) * (step * light.x)
     slope[:, 1:-1, :] += (height[:, 2:, :] - height[:, :-2, :]) * (step * light.y)
@@ -81,4 +81,5 @@ def carve(patch: Patch, sitter: Sitter, surface: Surface) -> None:
 def nose_width(sitter: Sitter) -> Values:
     """Return half the width across the nostrils: narrow and wide overlap widely, as labels given by eye do."""
     wide = sitter.is_class("nose_type", 1)
-    return sitter.identity.normal("nose width", 0.102, 0.015) * (1.0 + 0.34 * wide)
+    width: Values = sitter.identity.normal("nose width", 0.102, 0.015) * (1.0 + 0.34 * wide)
+    return width

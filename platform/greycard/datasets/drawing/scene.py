@@ -13,7 +13,8 @@ def tint(draws: Draws, name: str, low: float, high: float, colourful: float) -> 
     warm = draws.normal(f"{name} warm", 0.0, colourful)[:, 0]
     green = draws.normal(f"{name} green", 0.0, colourful * 0.45)[:, 0]
     rgb = np.concatenate([1.0 + warm - green, 1.0 + green, 1.0 - warm - green], axis=1)
-    return np.clip(level * rgb, 4.0, 245.0)
+    tinted: Values = np.clip(level * rgb, 4.0, 245.0)
+    return tinted
 
 
 def paint_background(patch: Patch, sitter: Sitter) -> None:

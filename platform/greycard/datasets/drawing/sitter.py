@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,8 @@ class Sitter:
 
     def is_class(self, name: str, code: int) -> Values:
         """Return 1 where the class code equals ``code``, else 0: (N, 1, 1)."""
-        return np.asarray(self.codes[name] == code).astype(np.float32)[:, None, None]
+        chosen: Values = np.asarray(self.codes[name] == code).astype(np.float32)[:, None, None]
+        return chosen
 
 
 def draw_pose(image: Draws) -> Pose:
@@ -155,7 +156,7 @@ def draw_light(image: Draws) -> Light:
     return Light(x, y, z, image.uniform("light ambient", 0.28, 0.68))
 
 
-def skin_lab(tone: NDArray[np.float64]) -> NDArray[np.float64]:
+def skin_lab(tone: NDArray[Any]) -> NDArray[np.float64]:
     """Return L*, a*, b* of a skin tone, where 0..5 are the middles of types 1..6: (N,) -> (N, 3)."""
     grid = np.arange(-1.0, len(SKIN_LAB) - 1.0)
     return np.stack([np.interp(tone, grid, channel) for channel in np.array(SKIN_LAB).T], axis=-1)
@@ -172,7 +173,8 @@ def lab_to_linear(lab: NDArray[np.float64]) -> NDArray[np.float64]:
         -0.9689 * X + 1.8758 * Y + 0.0415 * Z,
         0.0557 * X - 0.2040 * Y + 1.0570 * Z,
     )
-    return np.maximum(np.stack(rgb, axis=-1), 0.0)
+    linear: NDArray[np.float64] = np.maximum(np.stack(rgb, axis=-1), 0.0)
+    return linear
 
 
 def draw_skin(codes: NDArray[np.int64], identity: Draws) -> Colour:
@@ -214,10 +216,10 @@ def dome(up: Values) -> Values:
     return squared * (np.float32(1.0 - DOME) + np.float32(DOME) * squared)
 
 
-def lambert(sitter: Sitter, x: Values | float, y: Values | float, z: Values | float) -> Values:
+def lambert(sitter: Sitter, x: Values | np.float32, y: Values | np.float32, z: Values | np.float32) -> Values:
     """Return the light on a surface with normal (x, y, z): ambient share plus a wrapped cosine; about 1 facing it."""
     light = sitter.light
-    cosine = x * light.x + y * light.y
+    cosine: Values = x * light.x + y * light.y
     cosine = cosine + z * light.z
     cosine += np.float32(0.15)
     cosine *= np.float32(1.0 / 1.15)
