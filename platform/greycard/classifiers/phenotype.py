@@ -37,6 +37,8 @@ class ResNetConfig:
         tasks: the attributes to predict.
         classes: class sets of tasks that are not phenotypes or race, in code order.
         width: channels of the first stage; 64 is ResNet18.
+        stem: ``imagenet`` is ResNet18's (a quarter of the size before the first stage); ``small`` keeps half, for
+            features that are a few pixels wide.
         shared: one backbone with a head a task, instead of a backbone a task.
         pixels: ``unit`` divides 8-bit values by 255, ``bytes`` leaves them at 0..255.
         resize: side in pixels to which images are resized first; 0 leaves them.
@@ -51,6 +53,7 @@ class ResNetConfig:
     tasks: tuple[str, ...] = tuple(PHENOTYPES)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     width: int = 64
+    stem: Literal["imagenet", "small"] = "imagenet"
     shared: bool = False
     pixels: Literal["unit", "bytes"] = "unit"
     resize: int = 0
@@ -70,8 +73,10 @@ class ResNetConfig:
                 raise ValueError(f"classifier.classes: {task} needs at least 2 classes, got {self.class_sets[task]}")
         if self.width < 1:
             raise ValueError(f"classifier.width must be at least 1, got {self.width}")
-        if self.pretrained and self.width != IMAGENET_WIDTH:
-            raise ValueError(f"classifier.pretrained needs width {IMAGENET_WIDTH}, got {self.width}")
+        if self.pretrained and (self.width != IMAGENET_WIDTH or self.stem != "imagenet"):
+            raise ValueError(
+                f"classifier.pretrained needs width {IMAGENET_WIDTH} and stem imagenet, got {self.width}, {self.stem}"
+            )
         if self.resize < 0:
             raise ValueError(f"classifier.resize must be 0 or a size in pixels, got {self.resize}")
         if self.compute_batch < 1:
@@ -87,6 +92,7 @@ class ResNetConfig:
         return {
             "kind": self.kind,
             "width": self.width,
+            "stem": self.stem,
             "shared": self.shared,
             "pixels": self.pixels,
             "resize": self.resize,
@@ -104,6 +110,7 @@ class ResNetConfig:
             network = TaskNetwork(
                 {task: len(self.class_sets[task]) for task in self.tasks},
                 width=self.width,
+                stem=self.stem,
                 shared=self.shared,
                 resize=self.resize,
                 scale=255.0 if self.pixels == "unit" else 1.0,

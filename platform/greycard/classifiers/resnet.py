@@ -38,13 +38,17 @@ class BasicBlock(nn.Module):
 
 
 class Backbone(nn.Module):
-    """ResNet18 up to its pooled features: ``(N, 3, H, W) float -> (N, 8 * width)``."""
+    """ResNet18 up to its pooled features: ``(N, 3, H, W) float -> (N, 8 * width)``.
 
-    def __init__(self, width: int) -> None:
+    The ``imagenet`` stem divides the size by 4 (7x7 convolution and max pooling), ``small`` by 2 (3x3 convolution).
+    """
+
+    def __init__(self, width: int, stem: str = "imagenet") -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        side = 7 if stem == "imagenet" else 3
+        self.conv1 = nn.Conv2d(3, width, side, stride=2, padding=side // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if stem == "imagenet" else nn.Identity()
         channels_in = width
         for stage, stride in enumerate(STAGE_STRIDES):
             channels = width << stage
@@ -71,18 +75,21 @@ class TaskNetwork(nn.Module):
     Args:
         classes: task -> number of classes.
         width: channels of the first stage.
+        stem: of the backbones: ``imagenet`` or ``small``.
         shared: one backbone for all tasks.
         resize: side in pixels to which images are resized first (bilinear, rounded to 8 bit); 0 leaves them.
         scale: what an 8-bit value is divided by: 255 for [0, 1], 1 for the published code's 0..255.
     """
 
-    def __init__(self, classes: Mapping[str, int], *, width: int, shared: bool, resize: int, scale: float) -> None:
+    def __init__(
+        self, classes: Mapping[str, int], *, width: int, stem: str, shared: bool, resize: int, scale: float
+    ) -> None:
         super().__init__()
         self.tasks = tuple(classes)
         self.resize = resize
         self.scale = scale
         count = 1 if shared else len(self.tasks)
-        self.backbones = nn.ModuleList([Backbone(width) for _ in range(count)])
+        self.backbones = nn.ModuleList([Backbone(width, stem) for _ in range(count)])
         features = width << (len(STAGE_STRIDES) - 1)
         self.heads = nn.ModuleDict({task: nn.Linear(features, number) for task, number in classes.items()})
 

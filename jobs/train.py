@@ -1,0 +1,199 @@
+"""Train codecs (down a chain of λ) and phenotype classifiers (a seed at a time) on shards.
+
+    python -m jobs.train codecs_paper --set shards=runs/shards/celeba --set directory=runs/train/celeba
+    python -m jobs.train classifiers_paper --set shards=runs/shards/rfw
+
+Each model is a Ray task that keeps a checkpoint: a worker that dies, or a job that is killed and run again, goes on
+where it was and ends with the same weights. Finished models are not trained again. The driver alone logs to MLflow: one
+child run a model, with its curves, and the model in the registry. On several nodes, ``directory`` must be on a file
+system that all of them see.
+"""
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from greycard.classifiers import ClassifierConfig, ResNetConfig
+from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
+from greycard.datasets.shards import Manifest
+from greycard.streaming.session import Demand, require, session
+from greycard.tracking import job_run
+from greycard.training.loop import LoopConfig
+from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
+from jobs import command
+from jobs.train_driver import Driver, TrainedModel
+from jobs.train_model import read_outcome
+from jobs.train_plan import ClassifierTraining, CodecTraining, TrainableCodec, TrainJob, WorkersConfig, plan
+
+
+def train(job: TrainJob) -> dict[str, TrainedModel]:
+    """Train every model of a job that is not finished; log all; return model name -> model.
+
+    Raises:
+        TrainError: some models failed; the others are finished and logged.
+        ManifestError: shards are not there, or lack a classifier's attribute.
+        CheckpointError: the directory holds models of another config.
+        RayError: Ray is not reachable, or has no node for a task.
+    """
+    directory = Path(job.directory).absolute()
+    planned = plan(job, directory)
+    unfinished = {name for name, item in planned.items() if read_outcome(item.task) is None}
+    with job_run(study=job.study, name=f"train {directory.name}", directory=directory, config=job) as run:
+        for uri in sorted({item.task.shards for item in planned.values()}):
+            run.log_dataset(Manifest.load(uri), "train", uri)
+        with contextlib.ExitStack() as stack:
+            if unfinished:
+                stack.enter_context(session(job.session))
+                demand = Demand(count=1, num_cpus=job.workers.num_cpus, num_gpus=job.workers.num_gpus, spare_cpus=0.0)
+                require(demand, job.session, "training a model")
+            return Driver(job, run, planned, unfinished).run_all()
+
+
+def trained_codec(training: CodecTraining, models: Mapping[str, TrainedModel]) -> TrainableCodec:
+    """Return a chain's codec with its trained weights, one a λ, by registry URI."""
+    names = [training.model_name(lam) for lam in training.codec.lambdas]
+    return replace(training.codec, weights=tuple(models[name].uri for name in names))
+
+
+def trained_classifiers(
+    training: ClassifierTraining, models: Mapping[str, TrainedModel]
+) -> tuple[ClassifierConfig, ...]:
+    """Return a set's classifiers with their trained weights, by registry URI."""
+    return tuple(replace(config, weights=models[name].uri) for name, config in training.models().items())
+
+
+def codecs_paper() -> TrainJob:
+    """Hyperprior, Joint and GaussianMix-Attn, full width, at the paper's five λ (days on a GPU)."""
+    loop = LoopConfig(
+        epochs=1000,
+        batch_size=64,
+        patience=50,
+        optimizer=AdamConfig(learning_rate=1e-4),
+        schedule=PlateauConfig(factor=0.1, patience=10),
+        clip_norm=1.0,
+        checkpoint_steps=2000,
+        device="auto",
+    )
+    return TrainJob(
+        study="codecs-paper",
+        directory="runs/train/codecs_paper",
+        shards="runs/shards/celeba",
+        models=(
+            CodecTraining(name="hyperprior", codec=HyperpriorConfig(), loop=loop),
+            CodecTraining(name="joint", codec=JointConfig(), loop=loop),
+            CodecTraining(name="gaussian_mix_attn", codec=GaussianMixAttnConfig(), loop=loop),
+        ),
+    )
+
+
+def classifiers_paper() -> TrainJob:
+    """ResNet18 a phenotype from scratch at 64 pixels, five seeds: the recipe of the paper's text (section 3.3)."""
+    return TrainJob(
+        study="classifiers-paper",
+        directory="runs/train/classifiers_paper",
+        shards="runs/shards/rfw",
+        models=(ClassifierTraining(name="resnet18", classifier=ResNetConfig(), loop=_paper_classifier_loop()),),
+    )
+
+
+def classifiers_code() -> TrainJob:
+    """ResNet18 a phenotype from ImageNet weights at 224 pixels and values 0..255, as the published code has it."""
+    classifier = ResNetConfig(pretrained="weights/resnet18-f37072fd.pth", pixels="bytes", resize=224)
+    return TrainJob(
+        study="classifiers-code",
+        directory="runs/train/classifiers_code",
+        shards="runs/shards/rfw",
+        models=(
+            ClassifierTraining(
+                name="resnet18_code", classifier=classifier, loop=replace(_paper_classifier_loop(), epochs=20)
+            ),
+        ),
+    )
+
+
+def _paper_classifier_loop() -> LoopConfig:
+    return LoopConfig(
+        epochs=50,
+        batch_size=32,
+        patience=5,
+        optimizer=SgdConfig(learning_rate=0.01),
+        checkpoint_steps=1000,
+        device="auto",
+    )
+
+
+def demo_codecs() -> TrainJob:
+    """A small Hyperprior at three low rates on an unbalanced and on a balanced set of drawn faces (about a minute)."""
+    return TrainJob(
+        study="demo",
+        directory="runs/demo/train_codecs",
+        models=(
+            demo_chain("unbalanced", "runs/demo/shards/unbalanced"),
+            demo_chain("balanced", "runs/demo/shards/balanced"),
+        ),
+        workers=WorkersConfig(parallel=2),
+    )
+
+
+def demo_classifiers() -> TrainJob:
+    """Small phenotype classifiers of drawn faces, two seeds (about a minute)."""
+    return TrainJob(
+        study="demo",
+        directory="runs/demo/train_classifiers",
+        models=(demo_phenotypes("phenotypes", "runs/demo/shards/phenotypes"),),
+        workers=WorkersConfig(parallel=2),
+    )
+
+
+def demo_chain(name: str, shards: str) -> CodecTraining:
+    """Return the demo's codec chain on a training set: schedules for a minute of training."""
+    loop = LoopConfig(
+        epochs=6,
+        batch_size=16,
+        optimizer=AdamConfig(learning_rate=2e-3),
+        schedule=CosineConfig(warmup=0.05),
+        clip_norm=1.0,
+        mirror=True,
+        keep="last",
+    )
+    return CodecTraining(
+        name=name,
+        codec=HyperpriorConfig(width="tiny", lambdas=(1e-4, 3e-4, 9e-4)),
+        loop=loop,
+        fine_tune=replace(loop, epochs=2, optimizer=AdamConfig(learning_rate=1e-3)),
+        auxiliary_learning_rate=1e-2,
+        shards=shards,
+    )
+
+
+def demo_phenotypes(name: str, shards: str) -> ClassifierTraining:
+    """Return the demo's classifiers: one small backbone with six heads, two seeds."""
+    return ClassifierTraining(
+        name=name,
+        classifier=ResNetConfig(width=16, shared=True),
+        seeds=(0, 1),
+        a_model="all",
+        loop=LoopConfig(
+            epochs=8,
+            batch_size=32,
+            optimizer=AdamConfig(learning_rate=4e-3, weight_decay=0.01),
+            schedule=CosineConfig(warmup=0.15),
+            mirror=True,
+            keep="last",
+        ),
+        shards=shards,
+    )
+
+
+RECIPES = {
+    "codecs_paper": codecs_paper,
+    "classifiers_paper": classifiers_paper,
+    "classifiers_code": classifiers_code,
+    "demo_codecs": demo_codecs,
+    "demo_classifiers": demo_classifiers,
+}
+
+if __name__ == "__main__":
+    sys.exit(command.main("train", RECIPES, train, __doc__))

@@ -1,0 +1,215 @@
+"""What a training job trains: codec chains and seeded classifiers, and the single models that they come to."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from greycard.classifiers import ClassifierConfig
+from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
+from greycard.datasets.shards import Manifest, check_classes
+from greycard.streaming.session import SessionConfig
+from greycard.training.loop import LoopConfig
+from greycard.training.objectives import CrossEntropy, RateDistortion
+from jobs.train_model import WEIGHTS, ModelTask
+
+TrainableCodec = Annotated[HyperpriorConfig | JointConfig | GaussianMixAttnConfig, Field(discriminator="kind")]
+MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodecTraining:
+    """One codec at several λ: trained from the highest down, each started from the one before.
+
+    Attributes:
+        name: of the chain, unique within the job.
+        codec: the codec; ``lambdas`` are what is trained, ``weights`` are ignored.
+        loop: how the first λ is trained.
+        fine_tune: how those after it are; None trains them like the first.
+        auxiliary_learning_rate: of the entropy model's quantiles.
+        warm_start: start each λ from the one before; else each from its initial weights.
+        shards: URI of the images; "" takes the job's.
+    """
+
+    kind: Literal["codec"] = "codec"
+    name: str
+    codec: TrainableCodec
+    loop: LoopConfig
+    fine_tune: LoopConfig | None = None
+    auxiliary_learning_rate: float = 1e-3
+    warm_start: bool = True
+    shards: str = ""
+
+    def model_name(self, lam: float) -> str:
+        """Return the name of the model of one λ."""
+        return f"{self.name}@{lam:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierTraining:
+    """Classifiers of several tasks, each trained with several seeds.
+
+    Attributes:
+        name: of the set, unique within the job.
+        classifier: the classifier; its ``tasks`` are what is trained, its ``seed`` and ``weights`` are ignored.
+        seeds: a model each, with these initial weights and orders of the images.
+        a_model: ``task`` trains a model a task and seed, ``all`` one with all tasks a seed.
+        loop: how each is trained.
+        label_smoothing: of the cross-entropy.
+        shards: URI of the images; "" takes the job's.
+    """
+
+    kind: Literal["classifier"] = "classifier"
+    name: str
+    classifier: ClassifierConfig
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    a_model: Literal["task", "all"] = "task"
+    loop: LoopConfig
+    label_smoothing: float = 0.0
+    shards: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must differ, at least one, got {self.seeds}")
+
+    def models(self) -> dict[str, ClassifierConfig]:
+        """Return model name -> its config, seed by seed."""
+        tasks = self.classifier.tasks
+        groups = {f"-{task}": (task,) for task in tasks} if self.a_model == "task" else {"": tasks}
+        return {
+            f"{self.name}{label}-seed{seed}": replace(self.classifier, tasks=group, seed=seed, weights="")
+            for seed in self.seeds
+            for label, group in groups.items()
+        }
+
+
+Training = Annotated[CodecTraining | ClassifierTraining, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersConfig:
+    """What each model's Ray task gets.
+
+    Attributes:
+        num_cpus: CPUs a task, and torch threads (at least one).
+        num_gpus: GPUs a task, or a share of one; set ``device`` of the loops too.
+        parallel: models trained at once at most; 0 leaves it to Ray.
+        max_retries: how often a task whose worker died is started again.
+    """
+
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    parallel: int = 0
+    max_retries: int = 3
+
+    def __post_init__(self) -> None:
+        if self.num_cpus <= 0 or self.num_gpus < 0 or self.parallel < 0 or self.max_retries < 0:
+            raise ValueError("workers.num_cpus must be above 0, its other fields at least 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainJob:
+    """What to train, on what, where.
+
+    Attributes:
+        study: the MLflow experiment.
+        directory: of this job; a folder a model is made in ``models/``.
+        shards: URI of the images, for models that name none of their own; the splits train and val are used.
+        models: codec chains and sets of classifiers.
+        size: height and width at which images are used.
+        registry: prefix of the models' registered names, ``<registry>-<model>``.
+        workers: what each model's task gets.
+        session: how to reach Ray.
+    """
+
+    study: str = "greycard"
+    directory: str = "runs/train"
+    shards: str = ""
+    models: tuple[Training, ...]
+    size: int = 64
+    registry: str = "greycard"
+    workers: WorkersConfig = field(default_factory=WorkersConfig)
+    session: SessionConfig = field(default_factory=SessionConfig)
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ValueError("models must name at least one codec chain or set of classifiers")
+        names = [model.name for model in self.models]
+        if len(set(names)) < len(names):
+            raise ValueError(f"models must have names of their own, got {names}")
+        if any(set(name) & set("/:@%\"'") for name in names):
+            raise ValueError(
+                f"names of models become folders and registered names; none of / : @ % and quotes: {names}"
+            )
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1, got {self.size}")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A model to train, and the model that must be finished first ("" if none)."""
+
+    task: ModelTask
+    after: str
+
+
+def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
+    """Return model name -> what to train, in an order in which each comes after what it starts from.
+
+    Raises:
+        ManifestError: shards are not there, or lack an attribute or class of a classifier.
+        ValueError: two models have the same name, or no shards are named.
+    """
+    planned: dict[str, Planned] = {}
+    manifests: dict[str, Manifest] = {}
+    for training in job.models:
+        uri = training.shards or job.shards
+        if not uri:
+            raise ValueError(f"no images to train {training.name} on: set shards to the URI of a folder of shards")
+        if uri not in manifests:
+            manifests[uri] = Manifest.load(uri)
+        if isinstance(training, ClassifierTraining):
+            classes = training.classifier.class_sets
+            check_classes(manifests[uri], {task: classes[task] for task in training.classifier.tasks})
+        tasks = _codec_tasks(training) if isinstance(training, CodecTraining) else _classifier_tasks(training)
+        for name, model, objective, loop, after in tasks:
+            if name in planned:
+                raise ValueError(f"two models are called {name!r}; give each of models a name of its own")
+            task = ModelTask(
+                name=name,
+                model=model,
+                objective=objective,
+                loop=loop,
+                shards=uri,
+                shards_digest=manifests[uri].digest,
+                size=job.size,
+                directory=str(directory / MODELS / name),
+                start=str(directory / MODELS / after / WEIGHTS) if after else "",
+                threads=max(1, int(job.workers.num_cpus)),
+            )
+            planned[name] = Planned(task, after)
+    return planned
+
+
+_Task = tuple[str, TrainableCodec | ClassifierConfig, RateDistortion | CrossEntropy, LoopConfig, str]
+
+
+def _codec_tasks(training: CodecTraining) -> list[_Task]:
+    tasks: list[_Task] = []
+    after = ""
+    for lam in sorted(training.codec.lambdas, reverse=True):
+        model = replace(training.codec, lambdas=(lam,), weights=())
+        objective = RateDistortion(lam=lam, auxiliary_learning_rate=training.auxiliary_learning_rate)
+        loop = training.fine_tune if after and training.fine_tune else training.loop
+        tasks.append((training.model_name(lam), model, objective, loop, after))
+        after = training.model_name(lam) if training.warm_start else ""
+    return tasks
+
+
+def _classifier_tasks(training: ClassifierTraining) -> list[_Task]:
+    objective = CrossEntropy(label_smoothing=training.label_smoothing)
+    return [
+        (name, model, objective, replace(training.loop, seed=model.seed), "")
+        for name, model in training.models().items()
+    ]
