@@ -10,8 +10,9 @@ import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -100,7 +101,7 @@ class Lpips:
 class LpipsMeasure:
     """LPIPS, ready to use: lower is better, 0 for identical images, no upper bound (rarely above 1)."""
 
-    def __init__(self, network: nn.Module, compute_batch: int) -> None:
+    def __init__(self, network: Any, compute_batch: int) -> None:
         self._network = network
         self._compute_batch = compute_batch
 
@@ -127,8 +128,27 @@ class LpipsMeasure:
             count = len(pair[0])
             padded = [torch.cat([part, part[-1:].expand(self._compute_batch - count, -1, -1, -1)]) for part in pair]
             x, y = (part.to(device, torch.float32) / 127.5 - 1 for part in padded)
-            found.append(self._network(x, y).flatten()[:count].to(torch.float64))
+            found.append(self._distance(x, y)[:count])
         return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)
+
+    def _distance(self, x: Tensor, y: Tensor) -> Tensor:
+        """Compare (N, 3, H, W) float32 pairs in [-1, 1].
+
+        The last steps of the published network, in double precision and image by image: with its 1 x 1 convolutions to
+        one channel the last bits would depend on the place in the batch.
+        """
+        parts = self._network
+        layers = zip(*(parts.net(parts.scaling_layer(images)) for images in (x, y)), parts.lins, strict=True)
+        total = np.zeros(len(x))
+        for features_x, features_y, head in layers:
+            difference = (_unit(features_x) - _unit(features_y)).double() ** 2
+            weighted = difference * head.model[-1].weight.double()
+            total += weighted.flatten(1).cpu().numpy().sum(axis=1) / features_x[0, 0].numel()
+        return torch.from_numpy(total).to(x.device)
+
+
+def _unit(features: Tensor) -> Tensor:
+    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
 
 
 def _network(net: str) -> nn.Module:
