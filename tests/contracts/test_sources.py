@@ -6,13 +6,15 @@ A new data set adds its fixture here: a function that lays out a few files and r
 import csv
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+
 from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.datasets.celeba import ATTRIBUTES, CelebAConfig
 from greycard.datasets.demogpairs import DemogPairsConfig
@@ -30,7 +32,6 @@ from greycard.datasets.sources import SOURCES, AnySource, SourceConfig, open_sou
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.table import TableConfig
 from greycard.schema import PHENOTYPES
-from PIL import Image
 
 
 def picture(path, seed, size=(12, 10), **save):
@@ -339,7 +340,7 @@ def test_hugging_face_ids_become_class_names(tmp_path):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    source: SourceConfig = PhotosConfig()
+    source: SourceConfig = field(default_factory=PhotosConfig)
 
 
 def test_the_union_picks_the_kind_and_names_near_matches():

@@ -1,5 +1,6 @@
 """Drawn faces as a data source: labels and pixels from ``faces``, encoded as PNG. They are drawings, not people."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -17,7 +18,14 @@ class DrawnFacesSource(Source):
 
     config: FacesConfig
     kind: Literal["faces"] = "faces"
+    name: str = "drawn faces"
     drawn: ClassVar[bool] = True
+
+    @property
+    def version(self) -> str:
+        """Name the renderer by a few faces that it draws, so that shards of an older one are not taken for current."""
+        sample = FacesConfig(count=8, size=32, images_per_identity=2)
+        return hashlib.sha256(render_table(sample_labels(sample), sample.size).tobytes()).hexdigest()[:8]
 
     def attributes(self) -> dict[str, tuple[str, ...]]:
         """Return race and the six phenotypes."""

@@ -1,6 +1,6 @@
 """FairFace (Karkkainen and Joo 2021) in its published layout: 86,744 training and 10,954 validation faces.
 
-``fairface_label_train.csv`` and ``fairface_label_val.csv`` (file, age, gender, race, service_test) lie beside ``train/``
+``fairface_label_train.csv`` and ``fairface_label_val.csv`` (file, age, gender, race, service_test), beside ``train/``
 and ``val/``, whichever crop margin (.25 or 1.25) was unpacked. There are no identities.
 """
 

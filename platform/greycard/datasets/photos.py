@@ -8,7 +8,7 @@ import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +48,6 @@ class PhotosConfig(Source):
     size: int = 64
     names: tuple[str, ...] = ("astronaut", "cat", "coffee", "flower", "motorcycle", "rocket", "temple")
     limit: int = 0
-    version: ClassVar[str] = "1"
 
     def __post_init__(self) -> None:
         if not 8 <= self.size <= 300:

@@ -118,4 +118,5 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _square(image: Image.Image, size: int) -> Image.Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+    square = image.crop((left, top, left + side, top + side))  # a resize by box would let the filter see outside it
+    return square.resize((size, size), Image.Resampling.LANCZOS)

@@ -63,8 +63,11 @@ class Source(ABC):
 
     drawn: ClassVar[bool] = False
     """True for images that a program drew: not photographs of people."""
-    version: ClassVar[str] = "1"
-    """Changes when the same config no longer gives the same rows."""
+
+    @property
+    def version(self) -> str:
+        """Changes when the same config no longer gives the same rows."""
+        return "1"
 
     @property
     def dataset(self) -> str:
@@ -161,7 +164,8 @@ def raise_missing(root: str | Path, missing: Sequence[str], *, what: str) -> NoR
         MissingDataError: always.
     """
     place = f"in {Path(root).absolute()}" if str(root) else "(root is not set)"
-    raise MissingDataError(f"missing {', '.join(missing) or 'data'} {place}. {what} Put it there, or set root.")
+    listed = ", ".join(missing) or "data"
+    raise MissingDataError(f"missing {listed} {place}. {what} Put it there, or name the folder that holds it.")
 
 
 def require_some_files(paths: Sequence[str], *, root: str | Path, what: str) -> None:

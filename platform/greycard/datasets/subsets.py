@@ -49,8 +49,8 @@ def keep_classes(index: pa.Table, attributes: dict[str, tuple[str, ...]], keep: 
         for label in kept:
             if label not in attributes[name]:
                 raise DataError(f"subset.keep.{name}: {unknown('label', label, attributes[name])}")
+        _refuse_empty(index[name].to_pylist(), name, kept, "the data set")
         index = index.filter(pc.is_in(index[name], pa.array(kept, pa.string())))
-        _refuse_empty(index[name], name, kept, "data set")
     return index
 
 
@@ -74,8 +74,8 @@ def balance(index: pa.Table, attributes: dict[str, tuple[str, ...]], config: Sub
     places = hash_places([f"subset {key}" for key in index[IMAGE_ID].to_pylist()], config.seed)
     chosen = ~np.isin(splits, config.splits)
     for split in config.splits:
+        _refuse_empty(labels[splits == split].tolist(), config.attribute, kept, f"split {split!r}")
         groups = [np.flatnonzero((splits == split) & (labels == label)) for label in kept]
-        _refuse_empty(pa.chunked_array([pa.array(labels[splits == split], pa.string())]), config.attribute, kept, split)
         size = config.per_class or min(len(group) for group in groups)
         for label, group in zip(kept, groups, strict=True):
             if len(group) < size:
@@ -91,11 +91,11 @@ def _known_attribute(name: str, attributes: dict[str, tuple[str, ...]]) -> None:
         raise DataError(f"subset: {unknown('attribute', name, tuple(attributes))}")
 
 
-def _refuse_empty(column: pa.ChunkedArray, name: str, kept: Sequence[str], where: str) -> None:
-    present = set(pc.unique(column).to_pylist())
+def _refuse_empty(labels: Sequence[str | None], name: str, kept: Sequence[str], where: str) -> None:
+    present = set(labels)
     for label in kept:
         if label not in present:
-            raise DataError(f"empty group: {name}={label!r} has no rows in the {where}; present: {_listed(present)}")
+            raise DataError(f"empty group: {name}={label!r} has no rows in {where}; present: {_listed(present)}")
 
 
 def _listed(labels: set[str | None]) -> str:
