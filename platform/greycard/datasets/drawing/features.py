@@ -182,18 +182,18 @@ def paint_cheeks(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     identity = sitter.identity
     away, v = np.abs(surface.u), surface.v
     blush = bump(np.square((away - 0.25) / 0.17) + np.square((v - 0.17) / 0.14))
-    blush *= identity.uniform("blush", 0.0, 0.38)
+    blush *= identity.uniform("blush", 0.0, 0.38) * surface.face
     patch.paint(blush, sitter.skin * np.array([1.02, 0.74, 0.72], np.float32)[:, None, None, None])
     age = np.maximum(identity.normal("age", 0.2, 0.45) + 0.45 * sitter.is_class("hair_color", 3), 0.0)
     run = np.float32(0.125) + (v - 0.16) * np.float32(0.42)
     fold = cover(np.abs(away - run) - 0.008, patch.pixel * 1.8) * bump(np.square((v - 0.29) / 0.15))
-    patch.darken(fold * np.minimum(age * 0.34 + 0.05, 0.42))
+    patch.darken(fold * surface.face * np.minimum(age * 0.34 + 0.05, 0.42))
     bag = bump(np.square((away - 0.18) / 0.10) + np.square((v - EYE_LINE - 0.085) / 0.03))
-    patch.darken(bag * np.minimum(age * 0.22 + 0.04, 0.30))
+    patch.darken(bag * surface.face * np.minimum(age * 0.22 + 0.04, 0.30))
     lines = np.sin(v * np.float32(88.0) + identity.uniform("brow lines", 0.0, 6.28))
     lines *= bump(np.square(surface.u / 0.28) + np.square((v + 0.31) / 0.13))
-    patch.darken(lines * np.minimum(np.maximum(age - 0.35, 0.0) * 0.25, 0.16))
-    mottle = noise(surface.u, v, 11.0, identity.uniform("mottle", 0, 4096))
+    patch.darken(lines * surface.face * np.minimum(np.maximum(age - 0.35, 0.0) * 0.25, 0.16))
+    mottle = noise(surface.u, v, 11.0, identity.uniform("mottle", 0, 4096)) * surface.face
     patch.darken(mottle * identity.uniform("mottled", 0.0, 0.035))
 
 

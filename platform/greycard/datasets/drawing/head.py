@@ -75,7 +75,7 @@ def carve(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     patch.shade[...] -= clip(slope, -0.32, 0.32)
     under = bump(np.square(u / (nose * 1.3)) + np.square((v - NOSE_BASE - 0.045) / 0.055))
     patch.darken(under * np.float32(0.16))
-    np.maximum(patch.shade, np.float32(0.12), out=patch.shade)
+    np.maximum(patch.shade, np.float32(0.12) * (surface.front > 0), out=patch.shade)
 
 
 def nose_width(sitter: Sitter) -> Values:

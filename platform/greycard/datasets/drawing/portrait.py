@@ -27,15 +27,16 @@ Painter = Callable[[Patch, Sitter, Surface], None]
 
 
 class Box(NamedTuple):
-    """A window on the face, in head units: its centre's v (it lies on the middle line) and half its sides."""
+    """A window, in head units: its centre's v and half its sides; it moves as the face turns, or stays on the head."""
 
     v: float
     half_width: float
     half_height: float
+    turns: bool = True
 
 
 # half sides leave room for the largest scale, roll and yaw that ``draw_pose`` draws
-FACE: Final = Box(0.13, 0.62, 0.72)
+FACE: Final = Box(0.16, 0.68, 0.78, turns=False)
 EYES: Final = Box(head.EYE_LINE - 0.03, 0.54, 0.32)
 NOSE: Final = Box(head.NOSE_BASE - 0.02, 0.32, 0.24)
 MOUTH: Final = Box(head.MOUTH_LINE + 0.02, 0.40, 0.30)
@@ -128,7 +129,7 @@ def window_places(sitter: Sitter, box: Box, size: int) -> NDArray[np.int64]:
     v = np.float32(box.v) / np.where(box.v > 0, skull.chin, skull.top)
     depth = np.sqrt(np.float32(1.0) - v * v)
     up = v * pose.cos_pitch + depth * pose.sin_pitch
-    x = skull.width * (depth * pose.cos_pitch - v * pose.sin_pitch) * pose.sin_yaw
+    x = skull.width * (depth * pose.cos_pitch - v * pose.sin_pitch) * pose.sin_yaw * box.turns
     y = up * np.where(up > 0, skull.chin, skull.top)
     centre_x = pose.scale * (x * pose.cos_roll - y * pose.sin_roll) + pose.shift_x
     centre_y = pose.scale * (x * pose.sin_roll + y * pose.cos_roll) + pose.shift_y
