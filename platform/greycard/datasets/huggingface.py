@@ -111,11 +111,11 @@ class HuggingFaceConfig(Source):
             table = parquet.read(columns=[*attributes, *extra])
             sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.metadata.num_row_groups)]
         rows = sum(sizes)
-        stem = file.removeprefix(Folder.open(self.path).uri).strip("/").removesuffix(".parquet") or Path(file).stem
+        stem = (file.removeprefix(Folder.open(self.path).uri).strip("/") or Path(file).name).removesuffix(".parquet")
         columns: dict[str, list[Any]] = {
             IMAGE_ID: _texts(table, self.image_id) if self.image_id else [f"{stem}/{row:06d}" for row in range(rows)],
             IDENTITY: _texts(table, self.identity) if self.identity else [None] * rows,
-            SPLIT: [_split_of(file)] * rows,
+            SPLIT: [_split_of(stem)] * rows,
             PATH: [file] * rows,
         }
         columns |= {name: _named(file, table[name], name, classes) for name, classes in attributes.items()}
@@ -159,12 +159,10 @@ def _is_image_struct(kind: pa.DataType) -> bool:
     return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
 
 
-def _split_of(file: str) -> str | None:
-    for word in (Path(file).stem, Path(file).parent.name):
-        found = _SPLIT_WORD.match(word)
-        if found:
-            return found[1]
-    return None
+def _split_of(place: str) -> str | None:
+    """Return the split that a file's name begins with, or that its folder inside the data set is named after."""
+    found = _SPLIT_WORD.match(Path(place).name) or _SPLIT_WORD.fullmatch(Path(place).parent.name)
+    return found[1] if found else None
 
 
 def _texts(table: pa.Table, column: str) -> list[str | None]:
