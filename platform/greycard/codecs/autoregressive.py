@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from greycard.codecs.entropy import Decoder
 from greycard.codecs.latents import LatentCoder, Quantised
-from greycard.layers.batching import RowWise
+from greycard.layers.batching import Plans, RowWise, make_row_wise
 
 REACH = 2  # positions that the 5x5 context sees to each side
 
@@ -24,14 +24,20 @@ class AutoregressiveCoder(LatentCoder):
     ``y_hat = round(y - mu) + mu``, coded position by position, all channels of a position together.
     """
 
-    def __init__(self, network: nn.Module, max_rows: int) -> None:
-        super().__init__(network, max_rows)
+    def __init__(self, network: nn.Module, max_rows: int, plans: Plans) -> None:
+        super().__init__(network, max_rows, plans)
         context = self.network.context_prediction
         self._weight: Tensor = (context.weight * context.mask).detach().contiguous()
         self._rows_above: Tensor = self._weight[:, :, : REACH + 1].contiguous()  # the mask leaves nothing below
         self._bias: Tensor = context.bias.detach()
-        self._context = RowWise(self._context_of_rows, faster=(self._context_side_by_side,), max_rows=max_rows)
-        self._parameters = RowWise(self._parameters_of_rows, max_rows=max_rows)
+        self._context = RowWise(
+            self._context_of_rows,
+            faster=(self._context_side_by_side,),
+            max_rows=max_rows,
+            plans=plans,
+            name="context_prediction",
+        )
+        make_row_wise(self.network.entropy_parameters, max_rows, plans, "entropy_parameters")
 
     def hyper_input(self, y: Tensor) -> Tensor:
         """Return y itself."""
@@ -72,7 +78,7 @@ class AutoregressiveCoder(LatentCoder):
         """Return sigma and mu of a position, (N, M) each; y_hat has the border."""
         size = 2 * REACH + 1
         context = self._context(y_hat[:, :, h : h + size, w : w + size].contiguous())
-        gaussian = self._parameters(torch.cat((params[:, :, h : h + 1, w : w + 1], context), dim=1))
+        gaussian = self.network.entropy_parameters(torch.cat((params[:, :, h : h + 1, w : w + 1], context), dim=1))
         sigma, mu = gaussian.flatten(1).chunk(2, 1)
         return sigma, mu
 
@@ -87,8 +93,3 @@ class AutoregressiveCoder(LatentCoder):
         wide = above.permute(1, 2, 0, 3).reshape(1, channels, REACH + 1, -1)
         out = F.conv2d(wide, self._rows_above, self._bias, stride=(1, 2 * REACH + 1))
         return out.reshape(-1, count).T.reshape(count, -1, 1, 1)
-
-    def _parameters_of_rows(self, values: Tensor) -> Tensor:
-        """Apply the 1x1 convolutions to (N, 4M, 1, 1) -> (N, 2M, 1, 1)."""
-        out: Tensor = self.network.entropy_parameters(values)
-        return out

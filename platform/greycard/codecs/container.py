@@ -3,8 +3,8 @@
     "gc" | version | codec id | fingerprint (4) | point (float32) | H | W | lengths of all strings but the last
          | strings ... | CRC-32 of everything before (4)
 
-H, W and lengths are variable-length integers (7 bits a byte), so a 64-pixel image pays 20 or 21 bytes. All of it counts in
-``bits_total``.
+H, W and lengths are variable-length integers (7 bits a byte), so a 64-pixel image pays 19 to 21 bytes. All of
+it counts in ``bits_total``.
 """
 
 import struct
@@ -77,9 +77,7 @@ def unpack(data: bytes, *, codec_id: int, num_strings: int) -> Container:
         raise BitstreamError("checksum does not fit: the file is truncated or damaged; copy or encode it again")
     _, version, found_id, fingerprint, point = _FIXED.unpack(body[: _FIXED.size])
     if version != VERSION:
-        raise BitstreamError(
-            f"file version must be {VERSION}, got {version}: it was written by another greycard release"
-        )
+        raise BitstreamError(f"file version must be {VERSION}, got {version}: another greycard release wrote it")
     if found_id != codec_id:
         raise BitstreamError(f"codec id must be {codec_id}, got {found_id}: decode with the codec that wrote the file")
     numbers, start = [], _FIXED.size

@@ -1,8 +1,8 @@
-"""GaussianMix-Attn: Cheng, Sun, Takeuchi, Katto, "Learned Image Compression with Discretized Gaussian Mixture Likelihoods
-and Attention Modules" (2020), as CompressAI ships it.
+"""GaussianMix-Attn: Cheng, Sun, Takeuchi, Katto (2020), as CompressAI ships it.
 
-Paper 000 calls CompressAI's ``Cheng2020Attention`` by this name. It has the attention blocks, but no mixture: CompressAI
-codes y with a single Gaussian, and so do we, to measure the same codec.
+"Learned Image Compression with Discretized Gaussian Mixture Likelihoods and Attention Modules". Paper 000 calls
+CompressAI's ``Cheng2020Attention`` "GaussianMix-Attn". It has the attention blocks, but no mixture: CompressAI codes y
+with a single Gaussian, and so do we, to measure the same codec.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from torch import nn
 from greycard.codecs.autoregressive import AutoregressiveCoder
 from greycard.codecs.latents import LatentCoder
 from greycard.codecs.neural import NeuralConfig, Width, compressai_models
+from greycard.layers.batching import Plans
 
 WIDTHS: Final[Mapping[Width, tuple[int, ...]]] = {"tiny": (32,), "small": (48,), "full": (128,)}
 
@@ -43,6 +44,6 @@ class GaussianMixAttnConfig(NeuralConfig):
         network: nn.Module = compressai_models().Cheng2020Attention(*self.network_channels)
         return network
 
-    def coder(self, network: nn.Module) -> LatentCoder:
+    def coder(self, network: nn.Module, plans: Plans) -> LatentCoder:
         """Return the coder."""
-        return AutoregressiveCoder(network, self.compute_batch)
+        return AutoregressiveCoder(network, self.compute_batch, plans)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from greycard.codecs.entropy import Decoder
 from greycard.codecs.latents import LatentCoder, Quantised
 from greycard.codecs.neural import NeuralConfig, Width, compressai_models
+from greycard.layers.batching import Plans
 
 WIDTHS: Final[Mapping[Width, tuple[int, ...]]] = {"tiny": (32, 48), "small": (64, 96), "full": (128, 192)}
 
@@ -38,9 +39,9 @@ class HyperpriorConfig(NeuralConfig):
         network: nn.Module = compressai_models().ScaleHyperprior(*self.network_channels)
         return network
 
-    def coder(self, network: nn.Module) -> LatentCoder:
+    def coder(self, network: nn.Module, plans: Plans) -> LatentCoder:
         """Return the coder."""
-        return HyperpriorCoder(network, self.compute_batch)
+        return HyperpriorCoder(network, self.compute_batch, plans)
 
 
 class HyperpriorCoder(LatentCoder):

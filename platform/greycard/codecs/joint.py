@@ -12,15 +12,17 @@ from torch import nn
 from greycard.codecs.autoregressive import AutoregressiveCoder
 from greycard.codecs.latents import LatentCoder
 from greycard.codecs.neural import NeuralConfig, Width, compressai_models
+from greycard.layers.batching import Plans
 
 WIDTHS: Final[Mapping[Width, tuple[int, ...]]] = {"tiny": (32, 48), "small": (48, 66), "full": (192, 192)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointConfig(NeuralConfig):
-    """The hyperprior with a context model; ``channels`` are (N, M), M a multiple of 6 or as CompressAI rounds it.
+    """The hyperprior with a context model; ``channels`` are (N, M), M divisible by 3.
 
-    ``x -> g_a -> y -> h_a -> z -> Q -> z_hat -> h_s``; y position by position (``AutoregressiveCoder``); ``y_hat -> g_s``
+    ``x -> g_a -> y -> h_a -> z -> Q -> z_hat -> h_s``; y position by position (``AutoregressiveCoder``);
+    ``y_hat -> g_s -> x_hat``
     """
 
     kind: Literal["joint"] = "joint"
@@ -40,6 +42,6 @@ class JointConfig(NeuralConfig):
         network: nn.Module = compressai_models().JointAutoregressiveHierarchicalPriors(*self.network_channels)
         return network
 
-    def coder(self, network: nn.Module) -> LatentCoder:
+    def coder(self, network: nn.Module, plans: Plans) -> LatentCoder:
         """Return the coder."""
-        return AutoregressiveCoder(network, self.compute_batch)
+        return AutoregressiveCoder(network, self.compute_batch, plans)

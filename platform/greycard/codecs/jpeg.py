@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -27,6 +28,8 @@ from greycard.codecs.container import (
 )
 from greycard.codecs.pixels import check_image, check_images, check_point
 from greycard.protocols import Restored
+
+Pixels = NDArray[np.uint8]
 
 CODEC_ID: Final = 1
 PAPER_QUALITIES: Final = (1, 2, 3, 4, 5, *range(10, 100, 5))
@@ -134,7 +137,7 @@ class Jpeg:
             )
         return image
 
-    def _compress(self, pixels: np.ndarray, quality: int) -> bytes:
+    def _compress(self, pixels: Pixels, quality: int) -> bytes:
         """Write a complete JPEG file."""
         if max(pixels.shape) > MAX_SIDE:
             raise ValueError(f"JPEG takes at most {MAX_SIDE} pixels a side, got {pixels.shape[:2]}")
@@ -188,8 +191,8 @@ def _end_of_scan(file: bytes, start: int) -> int:
     raise BitstreamError("JPEG is truncated: a scan does not end")
 
 
-def _pixels(image: Tensor) -> np.ndarray:
-    pixels: np.ndarray = image.permute(1, 2, 0).contiguous().cpu().numpy()
+def _pixels(image: Tensor) -> Pixels:
+    pixels: Pixels = image.permute(1, 2, 0).contiguous().cpu().numpy()
     return pixels
 
 

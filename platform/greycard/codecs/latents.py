@@ -2,21 +2,20 @@
 
 ``x -> g_a -> y -> h_a -> z -> Q -> z_hat -> h_s -> parameters of y -> Q -> y_hat -> g_s -> x_hat``
 
-Every layer runs row by row or in groups that give the same bits as rows (``layers.batching.RowWise``), so what an
+Every layer runs image by image, or in groups that give the same bits (``layers.batching.RowWise``), so what an
 encoder, a decoder and a batched evaluation compute is equal to the last bit, and equal to CompressAI's own ``compress``
 and ``decompress`` of single images.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from greycard.codecs.entropy import Decoder, Ints, Tables
-from greycard.layers.batching import RowWise
+from greycard.layers.batching import Plans, make_row_wise
 
 LARGEST: Final = 2.0**24  # float32 holds integers exactly up to here
 
@@ -53,37 +52,32 @@ class LatentCoder(ABC):
     """What the hyperprior codecs share; a subclass says how y is quantised and in which order it is coded.
 
     Attributes:
-        network: a CompressAI model with its tables made, in evaluation mode.
+        network: a CompressAI model with its tables made, in evaluation mode; its layers are wrapped in place.
         stride: pixels to one position of z: 64.
     """
 
-    def __init__(self, network: Any, max_rows: int) -> None:
+    def __init__(self, network: Any, max_rows: int, plans: Plans) -> None:
         self.network = network
         self.stride = int(network.downsampling_factor)
-        self.max_rows = max_rows
         self.y_tables = Tables(network.gaussian_conditional)
         self.z_tables = Tables(network.entropy_bottleneck)
         self._medians: Tensor = network.entropy_bottleneck._get_medians().detach().reshape(1, -1, 1, 1)
         self._edges: Tensor = network.gaussian_conditional.scale_table[:-1].contiguous()
         self._smallest = float(network.gaussian_conditional.scale_bound)
-        self._g_a = self._stages(network.g_a)
-        self._h_a = self._stages(network.h_a)
-        self._h_s = self._stages(network.h_s)
-        self._g_s = self._stages(network.g_s)
-        self._y_bits = RowWise(self._bits_of_y, max_rows=max_rows)
-        self._z_bits = RowWise(self._bits_of_z, max_rows=max_rows)
+        for name in ("g_a", "h_a", "h_s", "g_s"):
+            make_row_wise(getattr(network, name), max_rows, plans, name)
 
     # -- encoder and decoder --------------------------------------------------------------------------------------
 
     def code(self, x: Tensor) -> Coded:
         """Quantise: x: (N, 3, H, W) float32 in [0, 1], H and W multiples of ``stride``."""
-        y = _run(self._g_a, x)
-        z = _run(self._h_a, self.hyper_input(y))
+        y = self.network.g_a(x)
+        z = self.network.h_a(self.hyper_input(y))
         finite = _is_codable(y) & _is_codable(z)
         y, z = _blank(y, finite), _blank(z, finite)
         z_symbols = torch.round(z - self._medians)
         z_hat = z_symbols + self._medians
-        params = _run(self._h_s, z_hat)
+        params = self.network.h_s(z_hat)
         quantised = self.quantise(y, params)
         finite = finite & _is_codable(params) & _is_codable(quantised.y_hat) & _is_codable(quantised.scales)
         q, scales = _blank(quantised.q, finite), _blank(quantised.scales, finite)
@@ -92,7 +86,7 @@ class LatentCoder(ABC):
             y_symbols=self.in_order(q).to(torch.int64),
             y_indexes=self.in_order(self.indexes(scales)),
             z_symbols=_blank(z_symbols, finite).flatten(1).to(torch.int64),
-            bits=self._y_bits(q, scales) + self._z_bits(z_hat),
+            bits=self._estimate(q, scales, z_hat),
             finite=finite,
         )
 
@@ -110,13 +104,14 @@ class LatentCoder(ABC):
         num_symbols = self._medians.numel() * z_height * z_width
         symbols = self.z_tables.decoder(z_string, num_symbols).read(self._z_indexes(num_symbols))
         z_hat = self._tensor(symbols).reshape(1, -1, z_height, z_width) + self._medians
-        params = _run(self._h_s, z_hat)
+        params = self.network.h_s(z_hat)
         num_latents = int(self.network.M) * params.shape[2] * params.shape[3]
         return self.read_y(self.y_tables.decoder(y_string, num_latents), params)
 
     def synthesise(self, y_hat: Tensor) -> Tensor:
         """Restore pixels: (N, M, h, w) -> (N, 3, H, W) float32, not clamped."""
-        return _run(self._g_s, y_hat)
+        x_hat: Tensor = self.network.g_s(y_hat)
+        return x_hat
 
     # -- what a subclass says -------------------------------------------------------------------------------------
 
@@ -142,9 +137,6 @@ class LatentCoder(ABC):
         """Return each scale's table: the smallest tabled scale that is not below it (the last one if all are)."""
         return torch.bucketize(scales.clamp(min=self._smallest), self._edges)
 
-    def _stages(self, layers: Iterable[nn.Module]) -> list[RowWise]:
-        return [RowWise(_keep(layer), max_rows=self.max_rows) for layer in layers]
-
     def _z_indexes(self, num_symbols: int) -> Ints:
         channels = self._medians.numel()
         return np.repeat(np.arange(channels), num_symbols // channels)
@@ -152,28 +144,18 @@ class LatentCoder(ABC):
     def _tensor(self, symbols: Ints) -> Tensor:
         return torch.from_numpy(symbols).to(self._medians)
 
-    def _bits_of_y(self, q: Tensor, scales: Tensor) -> Tensor:
-        return _bits(self.network.gaussian_conditional(q, scales, training=False)[1])
-
-    def _bits_of_z(self, z_hat: Tensor) -> Tensor:
-        return _bits(self.network.entropy_bottleneck(z_hat, training=False)[1])
+    def _estimate(self, q: Tensor, scales: Tensor, z_hat: Tensor) -> Tensor:
+        """Return -log2 of the likelihoods, image by image (sums depend on the batch): (N,) float64."""
+        bits = [
+            _bits(self.network.gaussian_conditional(q[row : row + 1], scales[row : row + 1], training=False)[1])
+            + _bits(self.network.entropy_bottleneck(z_hat[row : row + 1], training=False)[1])
+            for row in range(len(q))
+        ]
+        return torch.stack(bits)
 
 
 def _bits(likelihoods: Tensor) -> Tensor:
-    """Sum -log2 over all but the first axis: (N, ...) -> (N,) float64."""
-    return -likelihoods.to(torch.float64).log2().flatten(1).sum(1)
-
-
-def _run(stages: Iterable[RowWise], x: Tensor) -> Tensor:
-    for stage in stages:
-        x = stage(x)
-    return x
-
-
-def _keep(layer: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Call a layer without letting it change its input (some activations work in place)."""
-    in_place = any(getattr(part, "inplace", False) for part in layer.modules())
-    return (lambda x: layer(x.clone())) if in_place else layer
+    return -likelihoods.to(torch.float64).log2().sum()
 
 
 def _is_codable(values: Tensor) -> Tensor:

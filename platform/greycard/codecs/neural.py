@@ -21,6 +21,7 @@ from greycard.codecs.container import (
 )
 from greycard.codecs.latents import LatentCoder
 from greycard.codecs.pixels import check_image, check_images, check_point, to_bytes, to_float
+from greycard.layers.batching import Plans
 from greycard.layers.weights import MODEL, WeightsError, fingerprint, load_weights, read_description
 from greycard.protocols import Restored
 from greycard.tracking import fetch
@@ -64,7 +65,8 @@ class NeuralConfig:
             raise ValueError(f"codec.lambdas must be positive and differ, at least one, got {self.lambdas}")
         if self.weights and len(self.weights) != len(self.lambdas):
             raise ValueError(
-                f"codec.weights must name one URI for each of the {len(self.lambdas)} codec.lambdas, got {len(self.weights)}"
+                f"codec.weights must name one URI for each of the {len(self.lambdas)} codec.lambdas, "
+                f"got {len(self.weights)}"
             )
         if self.compute_batch < 1:
             raise ValueError(f"codec.compute_batch must be at least 1, got {self.compute_batch}")
@@ -96,8 +98,8 @@ class NeuralConfig:
         """Return a fresh, untrained CompressAI model; seed torch before."""
         raise NotImplementedError
 
-    def coder(self, network: nn.Module) -> LatentCoder:
-        """Return what codes with a network whose tables are made."""
+    def coder(self, network: nn.Module, plans: Plans) -> LatentCoder:
+        """Return what codes with a network whose tables are made; ``plans`` are shared between the λs."""
         raise NotImplementedError
 
     def description(self) -> dict[str, Any]:
@@ -139,17 +141,18 @@ class NeuralCodec:
         """Load the networks."""
         if not config.weights:
             raise WeightsError(
-                f"codec {config.description()['family']} has no weights. Train them (python -m jobs.train --list shows the "
-                "recipes) and set codec.weights to one URI for each λ: a directory with weights.pt and model.json, "
+                f"codec {config.description()['family']} has no weights. Train them (python -m jobs.train --list shows "
+                "the recipes) and set codec.weights to one URI for each λ: a directory with weights.pt and model.json, "
                 f"runs:/... or models:/... (λ: {', '.join(map('{:g}'.format, config.lambdas))})"
             )
         self.config = config
         self.points = config.points
+        plans: Plans = {}
         self._coders: dict[float, LatentCoder] = {}
         self._fingerprints: dict[float, bytes] = {}
         for point, uri in zip(config.lambdas, config.weights, strict=True):
             network, name = _load(config, fetch(uri), point)
-            self._coders[point] = config.coder(network)
+            self._coders[point] = config.coder(network, plans)
             self._fingerprints[point] = bytes.fromhex(name)[:4]
 
     @torch.inference_mode()
@@ -163,8 +166,13 @@ class NeuralCodec:
             nothing = torch.empty(0, dtype=torch.float64)
             return Restored(images.clone(), nothing, nothing.clone(), nothing.clone())
         errors = tuple(error for part in parts for error in part.errors)
-        tensors = [torch.cat([part[field] for part in parts]) for field in range(4)]
-        return Restored(*tensors, errors if any(errors) else ())
+        return Restored(
+            torch.cat([part.images for part in parts]),
+            torch.cat([part.bits_estimated for part in parts]),
+            torch.cat([part.bits_payload for part in parts]),
+            torch.cat([part.bits_total for part in parts]),
+            errors if any(errors) else (),
+        )
 
     @torch.inference_mode()
     def encode(self, image: Tensor, point: float) -> bytes:
@@ -201,8 +209,9 @@ class NeuralCodec:
                 f"{self._fingerprints[point].hex()} at λ = {point:g}; decode with the weights it was written with"
             )
         coder = self._coders[point]
-        padded = [side + -side % coder.stride for side in (file.height, file.width)]
-        x_hat = coder.synthesise(coder.decode(*file.strings, *padded)).cpu()
+        z_string, y_string = file.strings
+        height, width = (side + -side % coder.stride for side in (file.height, file.width))
+        x_hat = coder.synthesise(coder.decode(z_string, y_string, height, width)).cpu()
         if not bool(torch.isfinite(x_hat).all()):
             raise NonFiniteError(NON_FINITE)
         return to_bytes(x_hat, file.height, file.width)[0]
@@ -215,9 +224,9 @@ class NeuralCodec:
         finite = coded.finite.cpu() & torch.isfinite(x_hat).flatten(1).all(1)
         restored = to_bytes(x_hat.nan_to_num(0.0), height, width)
         restored[~finite] = 0
-        bits = [coded.bits.cpu(), *self._count(coder, coded, finite, height, width)]
-        bits = [torch.where(finite, value, torch.nan) for value in bits]
-        return Restored(restored, *bits, tuple("" if ok else NON_FINITE for ok in finite.tolist()))
+        payload, total = self._count(coder, coded, finite, height, width)
+        estimated = torch.where(finite, coded.bits.cpu(), torch.nan)
+        return Restored(restored, estimated, payload, total, tuple("" if ok else NON_FINITE for ok in finite.tolist()))
 
     def _count(self, coder: LatentCoder, coded: Any, finite: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Return payload and total bits of each image, (N,) float64 each."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def fixed_batches(images: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
@@ -38,10 +38,12 @@ def fixed_batches(images: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
 class RowWise:
     """A function of rows that runs on many rows at once, to the very bits that it gives on one row at a time.
 
-    On its first call with a new row shape, it is tried on random rows in groups of 1, 2, 4, ... ``max_rows``. Group
-    sizes whose rows all equal, bit for bit, the rows computed one by one are kept (unless a smaller group is faster),
-    and every later batch is cut into groups of those sizes: 7 rows run as 4 + 2 + 1. A kernel is chosen by shapes, not
-    by values, so what holds for random rows holds for all. Where no group qualifies, rows simply run one by one.
+    Once ``_PATIENCE`` rows of a shape have passed one by one, it is tried on random rows in groups of 2, 4, ...
+    ``max_rows``. Group sizes whose rows all equal, bit for bit, the rows computed one by one are kept (unless a smaller
+    group is faster), and every later batch is cut into groups of those sizes: 7 rows run as 4 + 2 + 1. A kernel is
+    chosen by shapes and alignment, not by values, so what holds for random rows holds for all; groups start at aligned
+    addresses, as the tried ones did. Where no group qualifies, rows simply go on one by one. Give it one layer, not a
+    chain: in a chain, a last bit that differs in the middle may be rounded away in the trial and not later.
 
     Attributes:
         reference: the function on one row, ``(1, ...) tensors -> (1, ...) tensor``; it defines the result.
@@ -54,70 +56,118 @@ class RowWise:
         *,
         faster: Sequence[Callable[..., Tensor]] = (),
         max_rows: int = 32,
+        plans: "Plans | None" = None,
+        name: str = "",
     ) -> None:
-        """Prepare; nothing is measured before the first call.
+        """Prepare; nothing is measured yet.
 
         Args:
             reference: the function; its outputs' first axis is the rows.
             faster: other ways to compute the same on many rows, used for groups where they give the same bits.
             max_rows: rows a group at most.
+            plans: what trials found, shared between networks of one architecture.
+            name: the layer's name in ``plans``.
         """
         if max_rows < 1:
             raise ValueError(f"max_rows must be at least 1, got {max_rows}")
         self.reference = reference
         self.max_rows = max_rows
         self._functions = (*faster, reference)
-        self._plans: dict[tuple[object, ...], list[tuple[int, Callable[..., Tensor]]]] = {}
+        self._plans = {} if plans is None else plans
+        self._name = name
+        self._seen = 0
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        """Compute all rows: (N, ...) tensors -> (N, ...) tensor."""
-        num_rows = len(inputs[0])
-        if num_rows == 1 or self.max_rows == 1:
-            return torch.cat([self.reference(*(x[i : i + 1] for x in inputs)) for i in range(num_rows)])
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Compute all rows: (N, ...) -> (N, ...)."""
+        if len(rows) == 1:
+            return self.reference(_aligned(rows))
         outputs, start = [], 0
-        for size, function in self._plan(inputs):
-            while num_rows - start >= size:
-                outputs.append(function(*(x[start : start + size] for x in inputs)))
+        for size, function in self._plan(rows):
+            while len(rows) - start >= size:
+                outputs.append(self._functions[function](_aligned(rows[start : start + size])))
                 start += size
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
-    def _plan(self, inputs: tuple[Tensor, ...]) -> list[tuple[int, Callable[..., Tensor]]]:
-        """Return (group size, function) pairs, largest group first, down to 1."""
-        shapes = tuple((tuple(x.shape[1:]), x.dtype, x.device) for x in inputs)
-        key = (torch.get_num_threads(), *shapes)
+    def _plan(self, rows: Tensor) -> "Plan":
+        """Return the plan of a row shape, after a trial where enough rows have been seen to be worth it."""
+        key = (self._name, self.max_rows, tuple(rows.shape[1:]), rows.dtype, rows.device, torch.get_num_threads())
         if key not in self._plans:
-            self._plans[key] = self._measure(shapes)
+            self._seen += len(rows)
+            if self._seen < _PATIENCE:
+                return _SINGLE
+            self._plans[key] = self._try(rows)
         return self._plans[key]
 
-    def _measure(
-        self, shapes: tuple[tuple[tuple[int, ...], torch.dtype, torch.device], ...]
-    ) -> list[tuple[int, Callable[..., Tensor]]]:
+    def _try(self, like: Tensor) -> "Plan":
         generator = torch.Generator().manual_seed(0)
-        rows = tuple(
-            torch.randn((self.max_rows, *shape), generator=generator).to(device, dtype)
-            for shape, dtype, device in shapes
-        )
-        single = torch.cat([self.reference(*(x[i : i + 1].clone() for x in rows)) for i in range(self.max_rows)])
-        best = _seconds(self.reference, tuple(x[:1] for x in rows))
-        plan: list[tuple[int, Callable[..., Tensor]]] = [(1, self.reference)]
+        trial = torch.randn((max(self.max_rows, _TRIAL_ROWS), *like.shape[1:]), generator=generator).to(like)
+        expected, best = _timed(self.reference, [trial[i : i + 1].clone() for i in range(len(trial))])
+        plan = list(_SINGLE)
         size = 2
         while size <= self.max_rows:
-            group = tuple(x[:size] for x in rows)
-            for function in self._functions:
-                if torch.equal(function(*group), single[:size]):
-                    seconds = _seconds(function, group) / size
-                    if seconds < best:
-                        best = seconds
-                        plan.insert(0, (size, function))
+            starts = range(0, max(size, _TRIAL_ROWS) - size + 1, size)
+            groups = [_aligned(trial[start : start + size]) for start in starts]
+            for index, function in enumerate(self._functions):
+                found, seconds = _timed(function, groups)
+                if seconds < best and torch.equal(found, expected[: len(found)]):
+                    best = seconds
+                    plan.insert(0, (size, index))
             size *= 2
-        return plan
+        return tuple(plan)
 
 
-def _seconds(function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> float:
-    """Return the shorter of two timings."""
-    timings = []
-    for _ in range(2):
-        start = time.perf_counter()
-        function(*inputs)
-        timings.append(time.perf_counter() - start)
-    return min(timings)
+class RowWiseLayer(nn.Module):
+    """A layer that runs row by row in all but speed (``RowWise``)."""
+
+    def __init__(self, layer: nn.Module, rows: RowWise) -> None:
+        super().__init__()
+        self.layer = layer
+        self._rows = rows
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Compute all rows: (N, ...) -> (N, ...)."""
+        return self._rows(rows)
+
+
+def make_row_wise(network: nn.Module, max_rows: int, plans: "Plans | None" = None, name: str = "") -> None:
+    """Replace every layer of a network that has parameters of its own by a ``RowWiseLayer`` around it, in place.
+
+    What remains works element by element (activations, sums) or only moves elements, so the network's result for a row
+    is then the same in every batch. For inference on (N, ...) inputs only.
+
+    Args:
+        network: its children are replaced, however deep.
+        max_rows: rows a group at most.
+        plans: shared between networks of one architecture, so that only the first one is tried.
+        name: the network's own name in ``plans``.
+    """
+    plans = {} if plans is None else plans
+    for child, layer in list(network.named_children()):
+        path = f"{name}.{child}"
+        if next(layer.parameters(recurse=False), None) is not None:
+            setattr(network, child, RowWiseLayer(layer, RowWise(layer, max_rows=max_rows, plans=plans, name=path)))
+        else:
+            make_row_wise(layer, max_rows, plans, path)
+
+
+Plan = tuple[tuple[int, int], ...]  # (rows a group, which function), largest group first, down to 1
+Plans = dict[tuple[object, ...], Plan]
+
+_SINGLE: Plan = ((1, -1),)
+_PATIENCE = 64  # rows: a trial costs about three times as much
+_TRIAL_ROWS = 16
+_ALIGNMENT = 64  # bytes; torch's own allocations have it
+
+
+def _aligned(rows: Tensor) -> Tensor:
+    """Return contiguous rows at an aligned address: some kernels sum in another order elsewhere."""
+    rows = rows.contiguous()
+    return rows.clone() if rows.data_ptr() % _ALIGNMENT else rows
+
+
+def _timed(function: Callable[[Tensor], Tensor], groups: list[Tensor]) -> tuple[Tensor, float]:
+    """Return the function's rows and its processor seconds a row, after one call to warm up."""
+    function(groups[0])
+    start = time.process_time()
+    rows = torch.cat([function(group) for group in groups])
+    return rows, (time.process_time() - start) / len(rows)

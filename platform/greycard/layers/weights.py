@@ -64,14 +64,15 @@ def load_weights(directory: str | Path, expected: Mapping[str, Any]) -> dict[str
         if name not in model or model[name] != value:
             raise WeightsError(
                 f"{folder / MODEL}: weights of another architecture: {name} must be {value!r}, "
-                f"got {model.get(name, 'nothing')!r}. Give weights trained with this config, or change the config to {model}"
+                f"got {model.get(name, 'nothing')!r}. Give weights trained with this config, or a config that fits "
+                f"{model}"
             )
     tensors = _read_tensors(folder / WEIGHTS)
     found = fingerprint(tensors)
     if model.get("fingerprint", found) != found:
         raise WeightsError(
-            f"{folder / WEIGHTS}: fingerprint {found} is not the {model['fingerprint']} of {MODEL}: the two files were not "
-            "saved together; save or download them again"
+            f"{folder / WEIGHTS}: fingerprint {found} is not the {model['fingerprint']} of {MODEL}: the two files were "
+            "not saved together, or one is damaged; save or download them again"
         )
     return tensors
 
