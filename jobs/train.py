@@ -20,11 +20,11 @@ from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.shards import Manifest
 from greycard.streaming.session import Demand, require, session
 from greycard.tracking import job_run
+from greycard.training.fit import read_outcome
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
 from jobs import command
 from jobs.train_driver import Driver, TrainedModel
-from jobs.train_model import read_outcome
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainableCodec, TrainJob, WorkersConfig, plan
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from greycard.config import to_dict
 from greycard.tracking import Run
-from jobs.train_model import ModelTask, Outcome, read_epochs, read_example, read_outcome, train_model
+from greycard.training.fit import ModelTask, Outcome, read_epochs, read_example, read_outcome, train_model
 from jobs.train_plan import Planned, TrainJob
 
 POLL_SECONDS = 0.5

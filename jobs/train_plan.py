@@ -10,9 +10,9 @@ from greycard.classifiers import ClassifierConfig
 from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.shards import Manifest, check_classes
 from greycard.streaming.session import SessionConfig
+from greycard.training.fit import WEIGHTS, ModelTask
 from greycard.training.loop import LoopConfig
 from greycard.training.objectives import CrossEntropy, RateDistortion
-from jobs.train_model import WEIGHTS, ModelTask
 
 TrainableCodec = Annotated[HyperpriorConfig | JointConfig | GaussianMixAttnConfig, Field(discriminator="kind")]
 MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model

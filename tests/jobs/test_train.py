@@ -20,11 +20,11 @@ from greycard.datasets.splits import SplitConfig
 from greycard.layers.weights import load_weights, read_description
 from greycard.streaming.session import SessionConfig
 from greycard.training.checkpoints import CheckpointError
+from greycard.training.fit import read_epochs, train_model
 from greycard.training.loop import DivergedError, LoopConfig
 from greycard.training.optimizers import AdamConfig, SgdConfig
 from jobs.train import RECIPES, train, trained_classifiers, trained_codec
 from jobs.train_driver import TrainError
-from jobs.train_model import read_epochs, train_model
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, WorkersConfig, plan
 
 SESSION = SessionConfig(address="local", num_cpus=2, object_store_mb=80, progress=False)

@@ -139,6 +139,7 @@ def test_it_survives_being_killed_again_and_again(tmp_path):
     [
         LoopConfig(epochs=5, batch_size=8, optimizer=SgdConfig(momentum=0.9), schedule=PlateauConfig(patience=0)),
         LoopConfig(epochs=4, batch_size=8, precision="bfloat16", keep="last"),
+        LoopConfig(epochs=4, batch_size=8, channels_last=True, ema=0.5, ema_warmup=False),
     ],
 )
 def test_other_optimisers_schedules_and_precisions_resume_exactly_too(tmp_path, config):

@@ -56,6 +56,7 @@ class LoopConfig:
         keep: ``best`` returns the weights of the lowest validation loss, ``last`` those of the last epoch.
         checkpoint_steps: write a checkpoint every so many steps, besides one after every epoch; 0 for epochs only.
         device: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
+        channels_last: lay tensors out channel by channel at each position, which is faster for narrow networks.
         precision: ``float32``, or autocast to ``bfloat16`` or ``float16`` (CUDA only, with a gradient scaler).
         seed: of the order, the mirroring and the noise in training.
     """
@@ -72,6 +73,7 @@ class LoopConfig:
     keep: Literal["best", "last"] = "best"
     checkpoint_steps: int = 0
     device: str = "cpu"
+    channels_last: bool = False
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: int = 0
 
@@ -172,7 +174,9 @@ class _Run:
         self.device = _device(config.device)
         self.batches = batches_an_epoch(len(train.images), config.batch_size)
         self.path = directory / CHECKPOINT if directory else None
+        self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         network.to(self.device)
+        network.to(memory_format=self.layout)
         auxiliary = objective.auxiliary_optimizer(network)
         apart = [parameter for group in auxiliary.param_groups for parameter in group["params"]] if auxiliary else []
         self.parameters = split_parameters(network, apart)
@@ -262,6 +266,7 @@ class _Run:
 
     def loss(self, network: nn.Module, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:
         """Return the objective, in the precision asked for."""
+        images = images.contiguous(memory_format=self.layout)
         if self.config.precision == "float32":
             return self.objective(network, images, labels)
         dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float16
@@ -319,7 +324,7 @@ class _Run:
         if not state.best.weights:
             raise DivergedError(f"no epoch had a finite validation loss: {[m['val/loss'] for m in state.history]}")
         state.network.load_state_dict(state.best.weights)
-        state.network.cpu().eval()
+        state.network.cpu().eval().to(memory_format=torch.contiguous_format)
         kept = {
             name.removeprefix("val/"): value
             for name, value in state.history[state.best.epoch].items()

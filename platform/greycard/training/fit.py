@@ -1,4 +1,4 @@
-"""Train one model: what `jobs.train` runs on a Ray worker, or anyone in a process of their own.
+"""Train one model from its config to its saved weights: what `jobs.train` runs on a Ray worker.
 
 A model's directory, on a file system that driver and workers share, holds:
 
