@@ -18,7 +18,7 @@ LINES = [
     {"metrics", "losses", "layers", "datasets"},
     {"tracking", "reports"},
     {"codecs", "generators", "classifiers", "training"},
-    {"search", "upsamplers"},
+    {"search", "upsamplers", "serving"},
     {"streaming", "training.fit"},
     {"audits", "tuning"},
     {"cli"},

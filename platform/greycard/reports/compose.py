@@ -138,4 +138,5 @@ def _pictures(
 
 
 def _picture(figure: Figure, name: str, caption: str, alt: str) -> Picture:
-    return Picture(png=figures.to_png(figure), caption=caption, alt=alt, name=name)
+    wide = figure.get_figwidth() > 2 * figure.get_figheight()
+    return Picture(png=figures.to_png(figure), caption=caption, alt=alt, name=name, wide=wide)

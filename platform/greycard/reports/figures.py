@@ -86,7 +86,7 @@ def accuracy_and_bias(
     bias = select(disparities, system=system, attribute=attribute, measure=measure)
     raw = select(groups, system=RAW, attribute=attribute, measure=measure)
     rate = common_rate(bias, [system])
-    figure = Figure(figsize=(7.2, 6.2), layout="constrained")
+    figure = Figure(figsize=(5.8, 5.9), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     _style(above, f"{nice(task)} read correctly\n[share of images]")
     _style(below, "largest group difference\n[share of images]")
@@ -111,7 +111,7 @@ def accuracy_and_bias(
         above.axvline(edge / 1.3, color="#cccccc", lw=0.8)
     _rate_axis(below, bias[rate], rate, originals=edge if len(raw) else None)
     below.set_ylim(bottom=0)
-    _legend_below(figure, above, below, columns=4)
+    _legend_below(figure, above, below, columns=3)
     return figure
 
 
@@ -131,7 +131,7 @@ def bias_by_task(disparities: pd.DataFrame, system: str, attribute: str) -> Figu
     """
     rows = select(disparities, system=system, attribute=attribute)
     rate = common_rate(rows, [system])
-    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    figure = Figure(figsize=(5.8, 4.2), layout="constrained")
     axes = figure.subplots()
     _style(axes, "largest group difference in\ngrouped accuracy [share of images]")
     if rate is None:
@@ -141,7 +141,7 @@ def bias_by_task(disparities: pd.DataFrame, system: str, attribute: str) -> Figu
         _task_line(axes, select(rows, measure=ACCURACY + task).sort_values(rate), rate, index, nice(task))
     _rate_axis(axes, rows[rate], rate)
     axes.set_ylim(bottom=0)
-    _legend_below(figure, axes)
+    _legend_below(figure, axes, columns=3)
     return figure
 
 

@@ -146,9 +146,10 @@ def _balanced(shown: pd.DataFrame, row: "pd.Series[object]") -> str:
         twin = select(shown, system=balanced, measure=row["measure"], point=row["point"])
         if unbalanced == row["system"] and len(twin):
             found = twin.iloc[0]
+            between = f"(95 % interval {points(found['low'])} to {points(found['high'])})"
             return (
-                f"Trained on a balanced set, the same codec ({nice(balanced)}) shows {points(found['bias'])} points (95 % "
-                f"interval {points(found['low'])} to {points(found['high'])}) at {rate_text(found)}."
+                f"Trained on a balanced set, the same codec ({nice(balanced)}) shows {points(found['bias'])} points "
+                f"{between} at {rate_text(found)}."
             )
     return ""
 

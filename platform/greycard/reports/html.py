@@ -24,12 +24,14 @@ class Picture:
         caption: one paragraph that says what it shows and how to read it.
         alt: what it shows, for readers who do not see it.
         name: its file name without an ending.
+        wide: has panels side by side; a small screen scrolls it instead of shrinking it.
     """
 
     png: bytes
     caption: str
     alt: str
     name: str
+    wide: bool = False
 
     @property
     def uri(self) -> str:

@@ -31,7 +31,7 @@ _INK: Final = (34, 34, 34)
 _PAPER: Final = (255, 255, 255)
 _GAP: Final = 10
 _BORDER: Final = 6
-_LABELS: Final = 128  # width of the column of row labels
+_HEADING: Final = 26  # height of a group's heading
 _SMALL: Final = 13
 _LARGE: Final = 15
 
@@ -150,20 +150,23 @@ def draw(sheet: Sheet, *, scale: int = 2) -> Image.Image:
     """
     side = max((tile.image.shape[0] for row in sheet.rows for tile in row.tiles if tile.image is not None), default=64)
     cell = max(96, side * scale) + 2 * _BORDER
-    width = _LABELS + len(sheet.columns) * (cell + _GAP) + _GAP
-    head, line = 34, cell + _SMALL + 2 * _GAP
-    foot = 34 + 20 * bool(sheet.missing)
-    canvas = Image.new("RGB", (max(width, 620), head + len(sheet.rows) * line + foot), _PAPER)
+    width = len(sheet.columns) * (cell + _GAP) + _GAP
+    line, head = cell + _SMALL + 2 * _GAP, 30
+    heads = [index for index, row in enumerate(sheet.rows) if not index or sheet.rows[index - 1].group != row.group]
+    bottom = head + len(heads) * _HEADING + len(sheet.rows) * line
+    canvas = Image.new("RGB", (max(width, 480), bottom + 34 + 20 * bool(sheet.missing)), _PAPER)
     pen = ImageDraw.Draw(canvas)
     for column, heading in enumerate(sheet.columns):
-        _centred(pen, _LABELS + column * (cell + _GAP) + cell // 2, 10, heading, _LARGE)
+        _centred(pen, _GAP + column * (cell + _GAP) + cell // 2, 8, heading, _LARGE)
+    top = head
     for index, row in enumerate(sheet.rows):
-        top = head + index * line
-        if index == 0 or sheet.rows[index - 1].group != row.group:
-            pen.text((_GAP, top + cell // 2 - _LARGE), nice(row.group), fill=_INK, font=_font(_LARGE))
+        if index in heads:
+            pen.text((_GAP, top + 2), nice(row.group), fill=_INK, font=_font(_LARGE + 1))
+            pen.line((_GAP, top, width - _GAP, top), fill=(220, 220, 220))
+            top += _HEADING
         for column, tile in enumerate(row.tiles):
-            _draw_tile(canvas, pen, tile, (_LABELS + column * (cell + _GAP), top), cell, sheet.classes)
-    bottom = head + len(sheet.rows) * line
+            _draw_tile(canvas, pen, tile, (_GAP + column * (cell + _GAP), top), cell, sheet.classes)
+        top += line
     if sheet.missing:
         names = ", ".join(map(nice, sheet.missing))
         pen.text((_GAP, bottom), f"no images: {names}", fill=_INK, font=_font(_SMALL))

@@ -96,14 +96,14 @@ def _registered(run: "Run", registered_name: str, content: str) -> str | None:
 
 
 def _save_pyfunc(directory: Path, scratch: Path, logged: Any, example: tuple[Any, Any]) -> None:
-    import mlflow.pyfunc
-    from mlflow.models import Model, infer_signature
-
     code = scratch / "greycard_model.py"
     code.write_text(_MODEL_CODE)
     files = {"weights" if path.name == "weights.pt" else path.name: str(path) for path in sorted(directory.iterdir())}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # MLflow asks for type hints and examples; a signature is there
+        warnings.simplefilter("ignore", UserWarning)  # about MLflow's own type hints, and wishes a signature answers
+        import mlflow.pyfunc
+        from mlflow.models import Model, infer_signature
+
         mlflow.pyfunc.save_model(
             scratch / "model",
             python_model=str(code),

@@ -1,0 +1,65 @@
+"""A trained model from its directory alone: what MLflow serves and a notebook calls.
+
+``weights.pt, model.json -> the config of that family -> build() -> arrays in, arrays out``
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from greycard.classifiers import CLASSIFIERS
+from greycard.codecs import CODECS
+from greycard.config import from_dict
+from greycard.layers.weights import MODEL, WeightsError, read_description
+from greycard.protocols import Codec
+from greycard.schema import unknown
+
+Served = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | dict[str, NDArray[np.int64]]]
+_ANY_LAMBDA = 1.0  # the weights know their λ; a file that does not say it is served all the same
+
+
+def load(directory: str | Path) -> Served:
+    """Return a model as a function of images, (N, 3, H, W) uint8.
+
+    A codec gives the restored images, (N, 3, H, W) uint8; a classifier gives task -> (N,) int64 class codes.
+
+    Raises:
+        WeightsError: the directory describes no known model, or its weights do not fit the description.
+    """
+    description = read_description(Path(directory))
+    kind = str(description.get("family", description.get("kind", "")))
+    if kind in CODECS:
+        return _codec(str(directory), kind, description)
+    if kind in CLASSIFIERS:
+        return _classifier(str(directory), kind, description)
+    raise WeightsError(f"{Path(directory) / MODEL}: {unknown('model', kind, [*CODECS, *CLASSIFIERS])}")
+
+
+def _codec(directory: str, kind: str, description: Mapping[str, Any]) -> Served:
+    point = float(description.get("lambda", _ANY_LAMBDA))
+    values = {"kind": kind, "channels": description["channels"], "lambdas": [point], "weights": [directory]}
+    codec: Codec = from_dict(CODECS[kind], values | {"bitstreams": False}).build()
+
+    def restore(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        restored = codec.reconstruct(torch.from_numpy(np.ascontiguousarray(images)), codec.points[0])
+        return restored.images.numpy()
+
+    return restore
+
+
+def _classifier(directory: str, kind: str, description: Mapping[str, Any]) -> Served:
+    config = CLASSIFIERS[kind]
+    known = {field.name for field in fields(config)}
+    values = {name: value for name, value in description.items() if name in known}
+    classifier = from_dict(config, values | {"tasks": list(description["classes"]), "weights": directory}).build()
+
+    def predict(images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
+        codes = classifier.predict(torch.from_numpy(np.ascontiguousarray(images)))
+        return {task: values.numpy() for task, values in codes.items()}
+
+    return predict
