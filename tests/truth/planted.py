@@ -1,7 +1,7 @@
 """Audit tables with known truth: labels from the RFW counts, predictions with planted accuracies and shifts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -39,33 +39,30 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Faces:
-    """Labelled images without pixels: identities of ``images`` images each, as many in every race."""
+@dataclass(frozen=True)
+class Images:
+    """Labelled images without pixels: codes of race and identity, and of each phenotype, (N,) each."""
 
-    identities: int = 120
-    images: int = 4
-    tasks: tuple[str, ...] = ("skin_type",)
-    races: tuple[int, ...] = (0, 1, 2, 3)
-    seed: int = 0
-    race: np.ndarray = field(init=False)
-    identity: np.ndarray = field(init=False)
-    labels: dict[str, np.ndarray] = field(init=False)
-
-    def __post_init__(self) -> None:
-        random = np.random.default_rng([self.seed, 1])
-        race = np.repeat(self.races, self.identities)
-        labels = {}
-        for task in self.tasks:
-            shares = RFW_COUNTS[task] / RFW_COUNTS[task].sum(axis=1, keepdims=True)
-            drawn = (random.random(len(race))[:, None] > shares.cumsum(axis=1)[race]).sum(axis=1)
-            labels[task] = np.repeat(np.minimum(drawn, shares.shape[1] - 1), self.images)
-        object.__setattr__(self, "race", np.repeat(race, self.images))
-        object.__setattr__(self, "identity", np.repeat(np.arange(len(race)), self.images))
-        object.__setattr__(self, "labels", labels)
+    race: np.ndarray
+    identity: np.ndarray
+    labels: dict[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.race)
+
+
+def draw_labels(
+    identities: int = 120, images: int = 4, tasks: Sequence[str] = ("skin_type",), races: int = 4, seed: int = 0
+) -> Images:
+    """Draw ``identities`` a race with ``images`` images each, labelled by RFW's shares."""
+    random = np.random.default_rng([seed, 1])
+    race = np.repeat(np.arange(races), identities)
+    labels = {}
+    for task in tasks:
+        shares = RFW_COUNTS[task] / RFW_COUNTS[task].sum(axis=1, keepdims=True)
+        drawn = (random.random(len(race))[:, None] > shares.cumsum(axis=1)[race]).sum(axis=1)
+        labels[task] = np.repeat(np.minimum(drawn, shares.shape[1] - 1), images)
+    return Images(np.repeat(race, images), np.repeat(np.arange(len(race)), images), labels)
 
 
 def predictions(labels: np.ndarray, classes: int, accuracy: np.ndarray, seeds: int, random: np.random.Generator):
@@ -76,7 +73,7 @@ def predictions(labels: np.ndarray, classes: int, accuracy: np.ndarray, seeds: i
 
 
 def audit_table(
-    faces: Faces,
+    faces: Images,
     system: str,
     point: float,
     predicted: Mapping[str, np.ndarray],
