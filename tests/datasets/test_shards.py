@@ -311,7 +311,8 @@ def test_drawn_faces_say_so_and_keep_people_together(tmp_path):
     assert sum(manifest.identities.values()) == 16
 
 
-def test_an_object_store_serves_as_a_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("options", ["", "?endpoint_override=http://127.0.0.1:9000"])
+def test_an_object_store_serves_as_a_folder(tmp_path, monkeypatch, options):
     """pyarrow's file systems stand in for each other; here a local one that is not a LocalFileSystem."""
     (tmp_path / "bucket").mkdir()
     store = fs.SubTreeFileSystem(str(tmp_path / "bucket"), fs.LocalFileSystem())
@@ -320,13 +321,15 @@ def test_an_object_store_serves_as_a_folder(tmp_path, monkeypatch):
         @staticmethod
         def from_uri(uri):
             assert uri.startswith("s3://")
-            return store, uri.removeprefix("s3://")
+            return store, uri.removeprefix("s3://").partition("?")[0]
 
     monkeypatch.setattr(storage.fs, "FileSystem", Opener)
-    manifest = write("s3://shards/plain")
-    assert manifest.files("val") == ["s3://shards/plain/val-00000-of-00001.parquet"]
-    assert Manifest.load("s3://shards/plain").digest == write(tmp_path / "local").digest == manifest.digest
-    assert load_images("s3://shards/plain", "val", size=8).images.shape == (8, 3, 8, 8)
+    uri = f"s3://shards/plain{options}"
+    manifest = write(uri)
+    assert manifest.files("val") == [f"s3://shards/plain/val-00000-of-00001.parquet{options}"]
+    assert Manifest.load(uri).digest == write(tmp_path / "local").digest == manifest.digest
+    assert Manifest.load(f"s3://shards/plain/manifest.json{options}") == manifest
+    assert load_images(uri, "val", size=8).images.shape == (8, 3, 8, 8)
     assert (tmp_path / "bucket" / "shards" / "plain" / "manifest.json").is_file()
 
 

@@ -15,7 +15,6 @@ from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from greycard.datasets.labels import require_columns
 from greycard.datasets.pixels import image_bytes
@@ -53,7 +52,7 @@ class HuggingFaceConfig(Source):
 
     def attributes(self) -> dict[str, tuple[str, ...]]:
         """Return the labels with their class names."""
-        file = self._files()[0]
+        file = next(iter(self._files()))
         with _open(file) as parquet:
             schema = parquet.schema_arrow
         named = _class_names(schema) | {name: tuple(names) for name, names in self.classes.items()}
@@ -67,7 +66,7 @@ class HuggingFaceConfig(Source):
     def index(self) -> pa.Table:
         """Return one row an image with its file, row group and offset."""
         attributes = self.attributes()
-        return pa.concat_tables([self._index_of(file, attributes) for file in self._files()])
+        return pa.concat_tables([self._index_of(file, name, attributes) for file, name in self._files().items()])
 
     def load(self, rows: pa.Table) -> list[bytes]:
         """Take the images' bytes out of their row groups, as they are."""
@@ -81,27 +80,26 @@ class HuggingFaceConfig(Source):
         beside = cell.get("path") if isinstance(cell, dict) else None
         if data or not beside:
             return data
-        folder, _, _ = file.rpartition("/")
+        found = Folder.open(file)
         try:
-            return Folder.open(folder).read(beside)
+            return Folder(file, found.filesystem, found.path.rpartition("/")[0]).read(beside)
         except (FileNotFoundError, NotADirectoryError):
             return b""
 
-    def _files(self) -> list[str]:
+    def _files(self) -> dict[str, str]:
+        """Return each Parquet file's path or URI and its name inside the data set, sorted."""
         if not self.path:
             raise_missing("", ["path"], what=FETCH)
         folder = Folder.open(self.path)
         if folder.filesystem.get_file_info(folder.path).is_file:
-            return [folder.uri]
-        selector = fs.FileSelector(folder.path, recursive=True, allow_not_found=True)
-        infos = [info for info in folder.filesystem.get_file_info(selector) if info.is_file]
-        names = sorted(info.path.removeprefix(folder.path).lstrip("/") for info in infos)
-        files = [folder.uri_of(name) for name in names if name.endswith(".parquet")]
+            return {folder.uri: folder.path.rpartition("/")[2]}
+        names = [name for name in folder.names(recursive=True) if name.endswith(".parquet")]
+        files = {folder.uri_of(name): name for name in names}
         if not files:
             raise_missing(self.path, ["*.parquet"], what=FETCH)
         return files
 
-    def _index_of(self, file: str, attributes: dict[str, tuple[str, ...]]) -> pa.Table:
+    def _index_of(self, file: str, name: str, attributes: dict[str, tuple[str, ...]]) -> pa.Table:
         extra = [name for name in (self.image_id, self.identity) if name]
         with _open(file) as parquet:
             require_columns(file, parquet.schema_arrow.names, [self.image, *attributes, *extra])
@@ -111,7 +109,7 @@ class HuggingFaceConfig(Source):
             table = parquet.read(columns=[*attributes, *extra])
             sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.metadata.num_row_groups)]
         rows = sum(sizes)
-        stem = (file.removeprefix(Folder.open(self.path).uri).strip("/") or Path(file).name).removesuffix(".parquet")
+        stem = name.removesuffix(".parquet")
         columns: dict[str, list[Any]] = {
             IMAGE_ID: _texts(table, self.image_id) if self.image_id else [f"{stem}/{row:06d}" for row in range(rows)],
             IDENTITY: _texts(table, self.identity) if self.identity else [None] * rows,

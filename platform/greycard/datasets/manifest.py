@@ -77,8 +77,7 @@ class Manifest:
         Raises:
             ManifestError: there is none, or it cannot be read.
         """
-        text = str(uri).removesuffix(f"/{MANIFEST}")
-        folder = Folder.open(text)
+        folder = Folder.open(str(uri).replace(f"/{MANIFEST}", ""))
         try:
             data = folder.read(MANIFEST)
         except (FileNotFoundError, NotADirectoryError):

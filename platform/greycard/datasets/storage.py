@@ -1,4 +1,7 @@
-"""Folders on local disks and object stores, through pyarrow's file systems: ``/a/b``, ``a/b``, ``s3://bucket/a``."""
+"""Folders on local disks and object stores, through pyarrow's file systems: ``/a/b``, ``a/b``, ``s3://bucket/a``.
+
+A URI may carry pyarrow's options (``s3://bucket/a?endpoint_override=...``); credentials come from the environment.
+"""
 
 import contextlib
 import os
@@ -40,11 +43,15 @@ class Folder:
             raise ValueError(
                 f"cannot open {text!r} (a local path or s3://bucket/folder is expected): {error}"
             ) from None
-        return cls(text.rstrip("/"), filesystem, path)
+        base, mark, options = text.partition("?")
+        return cls(base.rstrip("/") + mark + options, filesystem, path.rstrip("/"))
 
     def uri_of(self, name: str) -> str:
         """Return the path or URI of a file in the folder."""
-        return posixpath.join(self.uri, name)
+        if "://" not in self.uri:
+            return posixpath.join(self.uri, name)
+        base, mark, options = self.uri.partition("?")
+        return posixpath.join(base, name) + mark + options
 
     def path_of(self, name: str) -> str:
         """Return a file's path inside the file system."""
@@ -54,10 +61,15 @@ class Folder:
         """Create the folder and its parents."""
         self.filesystem.create_dir(self.path, recursive=True)
 
-    def names(self) -> list[str]:
-        """Return the names of the files in the folder, sorted; none where the folder does not exist."""
-        selector = fs.FileSelector(self.path, allow_not_found=True)
-        return sorted(info.base_name for info in self.filesystem.get_file_info(selector) if info.is_file)
+    def names(self, *, recursive: bool = False) -> list[str]:
+        """Return the names of the files in the folder, sorted; none where the folder does not exist.
+
+        Args:
+            recursive: also of subfolders, as ``data/a.parquet``.
+        """
+        selector = fs.FileSelector(self.path, allow_not_found=True, recursive=recursive)
+        infos = self.filesystem.get_file_info(selector)
+        return sorted(info.path.removeprefix(self.path).lstrip("/") for info in infos if info.is_file)
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes.
