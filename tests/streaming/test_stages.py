@@ -38,7 +38,7 @@ def stage(**codec):
 
 def test_decode_keeps_a_row_for_every_image_with_its_reason():
     good = encode_png(flat(9))
-    table = Decode(SIZE)(shard([good, b"", b"no image", good[:-20], encode_png(flat(1, size=5)), None]))
+    table = Decode(SIZE)(shard([good, b"", b"no image", good[:45], encode_png(flat(1, size=5)), None]))
 
     errors = table[DECODE_ERROR].to_pylist()
     assert errors[0] == ""
@@ -127,7 +127,7 @@ def test_results_do_not_depend_on_how_rows_are_batched():
     table = decoded(range(0, 250, 10))
     whole = stage()(table)
     parts = pa.concat_tables([stage()(table.slice(start, 7)) for start in range(0, len(table), 7)])
-    assert whole.combine_chunks().equals(parts.combine_chunks())
+    assert repr(whole.to_pylist()) == repr(parts.to_pylist())  # NaN is not equal to itself
 
 
 def test_selection_takes_the_split_the_subset_and_a_fixed_sample():

@@ -299,7 +299,7 @@ class _Job:
             AuditError: the directory holds results of this name that were computed otherwise.
         """
         codec = pin(system.codec)
-        identity = _identity(config, system, manifest, [part.fingerprints for part in (codec, *shared)])
+        identity = _identity(config, system, manifest, codec, shared)
         digest = _digest(identity)
         home = Folder.open(config.directory)
         job = cls(
@@ -422,23 +422,27 @@ class _Job:
 
 
 def _identity(
-    config: RestorationAudit, system: System, manifest: Manifest, fingerprints: list[tuple[str, ...]]
+    config: RestorationAudit, system: System, manifest: Manifest, codec: Pinned, shared: tuple[Pinned, ...]
 ) -> dict[str, Any]:
     """Return all that shapes a system's rows; how the work is spread is not part of it."""
+    parts = [
+        dataclasses.asdict(part) | {"fingerprints": pinned.fingerprints}
+        for part, pinned in zip((system.codec, *config.measures, *config.classifiers), (codec, *shared), strict=True)
+    ]
     values = {
         "format": FORMAT,
-        "system": dataclasses.asdict(system),
-        "weights": [list(names) for names in fingerprints],
-        "measures": [dataclasses.asdict(measure) for measure in config.measures],
-        "classifiers": [dataclasses.asdict(classifier) for classifier in config.classifiers],
+        "system": system.name,
+        "codec": parts[0],
+        "measures": parts[1 : len(config.measures) + 1],
+        "classifiers": parts[len(config.measures) + 1 :],
         "images": {
             "manifest": manifest.digest,
             "split": config.split,
-            "subset": {name: list(classes) for name, classes in config.subset.items()},
+            "subset": config.subset,
             "limit": config.limit,
             "size": config.size,
             "resize": config.resize,
-            "attributes": list(config.attributes),
+            "attributes": config.attributes,
         },
         "gpu": config.resources.num_gpus > 0,
     }

@@ -6,6 +6,7 @@ A block is written once it is through, together with the ids that it holds (Ray 
 that was killed anywhere goes on with the rows that are not there yet.
 """
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset, TaskPoolStrategy
 from ray.data.checkpoint import CheckpointConfig
+from ray.exceptions import ActorDiedError, RayTaskError
 from ray.exceptions import RayError as RayFailure
 from ray.util.annotations import RayDeprecationWarning
 
@@ -23,6 +25,8 @@ from greycard.schema import IMAGE_ID
 from greycard.streaming.session import Demand
 
 Table = Callable[[pa.Table], pa.Table]
+_LENGTH: Final = 600
+_RAISED: Final = re.compile(r"[\w.]*(Error|Exception|Unavailable): ")  # the end of a traceback
 _FILTER_CPUS: Final = 1.0  # Ray's checkpoint filter is an actor of this size
 
 
@@ -50,7 +54,7 @@ class Resources:
         rows_per_block: images a block: what a call of a stage gets, a file of the reconstruction set holds, and at most
             a crash repeats.
         decode_cpus: CPU slots of a decoding task.
-        max_retries: how often a block is tried again after its actor died with it.
+        max_restarts: how often an actor that died, or whose node was lost, is started again with the block it was at.
     """
 
     actors: int = 2
@@ -59,7 +63,7 @@ class Resources:
     memory_mb: int = 0
     rows_per_block: int = 256
     decode_cpus: float = 0.5
-    max_retries: int = 2
+    max_restarts: int = 2
 
     def __post_init__(self) -> None:
         if self.actors < 1 or self.rows_per_block < 1:
@@ -72,8 +76,8 @@ class Resources:
                 f"resources.num_cpus and resources.decode_cpus must be above 0, got {self.num_cpus} and "
                 f"{self.decode_cpus}"
             )
-        if self.num_gpus < 0 or self.memory_mb < 0 or self.max_retries < 0:
-            raise ValueError("resources.num_gpus, resources.memory_mb and resources.max_retries must be at least 0")
+        if self.num_gpus < 0 or self.memory_mb < 0 or self.max_restarts < 0:
+            raise ValueError("resources.num_gpus, resources.memory_mb and resources.max_restarts must be at least 0")
 
     @property
     def threads(self) -> int:
@@ -158,13 +162,14 @@ class Pipeline:
 
 
 def map_actors(dataset: Dataset, stage: Stage, resources: Resources) -> Dataset:
-    """Run a stage in an actor pool that tries a block a bounded number of times.
+    """Run a stage in an actor pool whose actors restart a bounded number of times.
 
-    Ray's own default tries for ever, so one image that kills its actor would loop until the pipeline counts as
-    stalled. Actors themselves may restart without limit (nodes come and go). The bound rides on free-form remote
-    arguments, which Ray means to replace: this is the one place that uses them.
+    Ray's own default restarts for ever, so one image that kills its actor would loop until the pipeline counts as
+    stalled. Only restarts are bounded: tries of a block are not, because each call that meets a node which has just
+    gone counts as one. The bound rides on free-form remote arguments, which Ray means to replace: this is the one
+    place that uses them.
     """
-    options: dict[str, Any] = {"max_task_retries": resources.max_retries}
+    options: dict[str, Any] = {"max_restarts": resources.max_restarts}
     if resources.memory_mb:
         options["memory"] = resources.memory_mb * 2**20
     if resources.num_gpus:
@@ -203,11 +208,15 @@ _DATA_FAILURES: Final = _data_failures()
 
 def _cause(error: BaseException) -> str:
     """Return the innermost message, on one line: what went wrong in the worker, not how it travelled."""
-    seen = error
-    while True:
-        inner = getattr(seen, "cause", None) or seen.__cause__
-        if not isinstance(inner, BaseException):
-            break
-        seen = inner
-    lines = [line.strip() for line in str(seen).splitlines() if line.strip()]
-    return f"{type(seen).__name__}: {lines[-1] if lines else 'no message'}"
+    chain: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and step not in chain:
+        chain.append(step)
+        cause = getattr(step, "cause", None)
+        step = cause if isinstance(cause, BaseException) else step.__cause__
+    told = [link for link in chain if not isinstance(link, _DATA_FAILURES) and str(link).strip()]
+    innermost = told[-1] if told else error
+    lines = [line.strip() for line in str(innermost).splitlines() if line.strip()]
+    if isinstance(innermost, RayTaskError | ActorDiedError) and _RAISED.match(lines[-1]):
+        return lines[-1]  # the last line of the worker's traceback
+    return f"{type(innermost).__name__}: {' '.join(lines)[:_LENGTH]}"

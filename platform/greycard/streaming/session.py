@@ -117,7 +117,6 @@ def configure(context: DataContext, config: SessionConfig) -> None:
     context.execution_options.verbose_progress = False
     context.execution_options.preserve_order = False  # nothing of ours depends on order
     context.execution_no_progress_timeout_s = config.stall_seconds  # Ray's own limit is half an hour
-    context.wait_for_min_actors_s = max(1, int(config.wait_seconds) + 60)  # a GPU that never comes is an error
     context.max_errored_blocks = 0  # Ray drops whole blocks; rows that fail are ours to record
     context.actor_init_retry_on_errors = False  # a system that can not be built fails at once, with its own message
     context.max_consecutive_actor_init_deaths = 2
