@@ -35,32 +35,22 @@ _MEASURES = ("psnr_db", "ssim", "lpips")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportJob:
-    """A report of one audit.
+class ReportConfig:
+    """How a report is made.
 
     Attributes:
-        audit: the audit's directory: ``audit/*.parquet`` and, where kept, ``reconstructions/<system>/``.
-        shards: the shards that were audited; their manifest gives classes and counts.
-        output: where the report goes; "" is ``<audit>/report``.
-        study: the MLflow experiment.
         title: of the page.
         attribute: what the page compares groups by; all of ``findings.attributes`` are in the tables.
         findings: what is computed.
         pairs: systems (unbalanced, balanced) whose training sets are compared; found by name where empty.
         images_per_group: rows a group on the contact sheets; 0 leaves them out.
-        absent: measure -> why it was not measured, as the page shows it.
     """
 
-    audit: str = "runs/audit"
-    shards: str = "runs/shards/test"
-    output: str = ""
-    study: str = "greycard"
     title: str = "Group differences in compressed faces"
     attribute: str = "race"
     findings: FindingsConfig = field(default_factory=FindingsConfig)
     pairs: tuple[tuple[str, str], ...] = ()
     images_per_group: int = 2
-    absent: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.attribute not in self.findings.attributes:
@@ -70,6 +60,27 @@ class ReportJob:
             )
         if self.images_per_group < 0:
             raise ValueError(f"images_per_group must be at least 0, got {self.images_per_group}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportJob:
+    """A report of one audit.
+
+    Attributes:
+        audit: the audit's directory: ``audit/*.parquet`` and, where kept, ``reconstructions/<system>/``.
+        shards: the shards that were audited; their manifest gives classes and counts.
+        output: where the report goes; "" is ``<audit>/report``.
+        study: the MLflow experiment.
+        config: how it is made.
+        absent: measure -> why it was not measured, as the page shows it.
+    """
+
+    audit: str = "runs/audit"
+    shards: str = "runs/shards/test"
+    output: str = ""
+    study: str = "greycard"
+    config: ReportConfig = field(default_factory=ReportConfig)
+    absent: dict[str, str] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:
@@ -98,19 +109,36 @@ def report(job: ReportJob) -> Reported:
         TrackingError: MLflow does not answer.
     """
     manifest = Manifest.load(job.shards)
-    check_attributes(manifest, [part for name in job.findings.attributes for part in name.split(" x ")])
-    table = read_audit(job.audit)
+    check_names(job.config, manifest)
+    _table_names(Folder.open(f"{job.audit}/audit"))
     with job_run(study=job.study, name=f"report {manifest.dataset}", directory=job.directory, config=job) as run:
         run.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
         run.log_dataset(manifest, "test", manifest.uri)
-        findings = summarise(table, manifest.attributes, job.findings)
-        page = _write(job, manifest, findings, run.run_id)
-        _log_systems(job, findings, run)
-        for name, frame in findings._asdict().items():
-            run.log_table(frame, f"tables/{name}.json")
-        run.log_artifact(job.directory / "figures", "figures")
-        run.log_artifact(page)
-        print(f"report: {page}")
+        return make(job, manifest, run)
+
+
+def check_names(config: ReportConfig, manifest: Manifest) -> None:
+    """Check that the data set has the attributes that the report groups by.
+
+    Raises:
+        ManifestError: it lacks one; names near matches.
+    """
+    check_attributes(manifest, [part for name in config.findings.attributes for part in name.split(" x ")])
+
+
+def make(job: ReportJob, manifest: Manifest, run: Run) -> Reported:
+    """Compute the findings, write the report and log all of it to an open run.
+
+    Raises:
+        AuditError: the directory holds no audit tables.
+    """
+    findings = summarise(read_audit(job.audit), manifest.attributes, job.config.findings)
+    page = _write(job, manifest, findings, run.run_id)
+    _log_systems(job, findings, run)
+    for name, frame in findings._asdict().items():
+        run.log_table(frame, f"tables/{name}.json")
+    run.log_artifact(job.directory / "figures", "figures")
+    run.log_artifact(page)
     return Reported(page, findings, run.run_id)
 
 
@@ -121,16 +149,20 @@ def read_audit(uri: str) -> pa.Table:
         AuditError: there are none.
     """
     folder = Folder.open(f"{uri}/audit")
+    tables = []
+    for name in _table_names(folder):
+        with folder.filesystem.open_input_file(folder.path_of(name)) as file:
+            tables.append(pq.read_table(file))
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _table_names(folder: Folder) -> list[str]:
     names = [name for name in folder.names() if name.endswith(".parquet") and not name.startswith((".", "_"))]
     if not names:
         raise AuditError(
             f"no audit tables in {folder.uri}: run python -m jobs.audit first, or set audit to its directory"
         )
-    tables = []
-    for name in names:
-        with folder.filesystem.open_input_file(folder.path_of(name)) as file:
-            tables.append(pq.read_table(file))
-    return pa.concat_tables(tables, promote_options="permissive")
+    return names
 
 
 def _write(job: ReportJob, manifest: Manifest, findings: Findings, run_id: str) -> Path:
@@ -143,21 +175,21 @@ def _write(job: ReportJob, manifest: Manifest, findings: Findings, run_id: str) 
         frame.to_csv(out / "tables" / f"{name}.csv", index=False)
     sections = compose.sections(
         findings,
-        job.attribute,
+        job.config.attribute,
         manifest.attributes,
-        reconstructions=f"{job.audit}/reconstructions" if job.images_per_group else None,
-        images_per_group=job.images_per_group,
+        reconstructions=f"{job.audit}/reconstructions" if job.config.images_per_group else None,
+        images_per_group=job.config.images_per_group,
         absent=job.absent,
     )
-    comparisons = compose.comparisons(findings, job.attribute, job.pairs)
+    comparisons = compose.comparisons(findings, job.config.attribute, job.config.pairs)
     pictures = [picture for section in sections for picture in (section.sheet, *section.figures) if picture is not None]
     for picture in (*pictures, *comparisons):
         (out / "figures" / f"{picture.name}.png").write_bytes(picture.png)
     page = html.render(
         html.Report(
-            title=job.title,
+            title=job.config.title,
             findings=findings,
-            attribute=job.attribute,
+            attribute=job.config.attribute,
             sections=sections,
             comparisons=comparisons,
             dataset=f"“{manifest.dataset}”",
@@ -187,8 +219,8 @@ def _provenance(job: ReportJob, manifest: Manifest, run_id: str) -> dict[str, st
         "source commit": git_commit(),
         "versions": ", ".join(versions),
         "MLflow": f"experiment {job.study}, run {run_id}",
-        "intervals": f"{job.findings.resamples} bootstrap resamples of people; noise floor from "
-        f"{job.findings.permutations} permutations; seed {job.findings.seed}",
+        "intervals": f"{job.config.findings.resamples} bootstrap resamples of people; noise floor from "
+        f"{job.config.findings.permutations} permutations; seed {job.config.findings.seed}",
     }
 
 
@@ -210,7 +242,7 @@ def _log_systems(job: ReportJob, findings: Findings, run: Run) -> None:
                 for frame in (findings.groups, findings.disparities)
             )
             counted = {name: float(row[name]) for name in ("n_in", "n_ok", "n_failed")}
-            child.log_metrics(counted | _numbers(groups, disparities, job.attribute), step=point)
+            child.log_metrics(counted | _numbers(groups, disparities, job.config.attribute), step=point)
             child.log_table(groups, "groups.json")
             child.log_table(disparities, "disparities.json")
             digest = _digest(job.audit, system)

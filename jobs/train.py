@@ -187,12 +187,43 @@ def demo_phenotypes(name: str, shards: str) -> ClassifierTraining:
     )
 
 
+def photos_codecs() -> TrainJob:
+    """The three neural codecs, tiny, at two rates on tiles of real photographs (a minute or two)."""
+    loop = LoopConfig(
+        epochs=40,
+        batch_size=16,
+        optimizer=AdamConfig(learning_rate=2e-3),
+        schedule=CosineConfig(warmup=0.05),
+        clip_norm=1.0,
+        mirror=True,
+        keep="last",
+    )
+    fine_tune = replace(loop, epochs=15, optimizer=AdamConfig(learning_rate=1e-3))
+    lambdas = (9e-4, 6.7e-3)
+    codecs = {
+        "hyperprior": HyperpriorConfig(width="tiny", lambdas=lambdas),
+        "joint": JointConfig(width="tiny", lambdas=lambdas),
+        "gaussian_mix_attn": GaussianMixAttnConfig(width="tiny", lambdas=lambdas),
+    }
+    return TrainJob(
+        study="photos",
+        directory="runs/photos/train",
+        shards="runs/photos/shards",
+        models=tuple(
+            CodecTraining(name=name, codec=codec, loop=loop, fine_tune=fine_tune, auxiliary_learning_rate=1e-2)
+            for name, codec in codecs.items()
+        ),
+        workers=WorkersConfig(parallel=2),
+    )
+
+
 RECIPES = {
     "codecs_paper": codecs_paper,
     "classifiers_paper": classifiers_paper,
     "classifiers_code": classifiers_code,
     "demo_codecs": demo_codecs,
     "demo_classifiers": demo_classifiers,
+    "photos_codecs": photos_codecs,
 }
 
 if __name__ == "__main__":

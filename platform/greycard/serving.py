@@ -34,19 +34,31 @@ def load(directory: str | Path) -> Served:
     description = read_description(Path(directory))
     kind = str(description.get("family", description.get("kind", "")))
     if kind in CODECS:
-        return _codec(str(directory), kind, description)
+        return _restoring(codec(directory))
     if kind in CLASSIFIERS:
         return _classifier(str(directory), kind, description)
     raise WeightsError(f"{Path(directory) / MODEL}: {unknown('model', kind, [*CODECS, *CLASSIFIERS])}")
 
 
-def _codec(directory: str, kind: str, description: Mapping[str, Any]) -> Served:
-    point = float(description.get("lambda", _ANY_LAMBDA))
-    values = {"kind": kind, "channels": description["channels"], "lambdas": [point], "weights": [directory]}
-    codec: Codec = from_dict(CODECS[kind], values | {"bitstreams": False}).build()
+def codec(directory: str | Path, *, bitstreams: bool = False) -> Codec:
+    """Return the codec of a directory of weights, with its one operating point.
 
+    Raises:
+        WeightsError: the directory describes no known codec, or its weights do not fit the description.
+    """
+    description = read_description(Path(directory))
+    kind = str(description.get("family", ""))
+    if kind not in CODECS:
+        raise WeightsError(f"{Path(directory) / MODEL}: {unknown('codec', kind, list(CODECS))}")
+    point = float(description.get("lambda", _ANY_LAMBDA))
+    values = {"kind": kind, "channels": description["channels"], "lambdas": [point], "weights": [str(directory)]}
+    built: Codec = from_dict(CODECS[kind], values | {"bitstreams": bitstreams}).build()
+    return built
+
+
+def _restoring(built: Codec) -> Served:
     def restore(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        restored = codec.reconstruct(torch.from_numpy(np.ascontiguousarray(images)), codec.points[0])
+        restored = built.reconstruct(torch.from_numpy(np.ascontiguousarray(images)), built.points[0])
         return restored.images.numpy()
 
     return restore

@@ -1,0 +1,203 @@
+"""Audit codecs on shards: restore every image at every rate, measure it, and report the differences between groups.
+
+    python -m jobs.audit jpeg --set audit.shards=runs/shards/faces
+    python -m jobs.audit paper000 --set audit.shards=runs/shards/rfw --set audit.resources.num_gpus=0.25
+
+Images stream through Ray Data; the results are a reconstruction set and an audit table a system, and a report. Run
+again after a crash, the job goes on where it was: finished systems and written images are kept, and the MLflow run is
+the same one.
+"""
+
+import hashlib
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from greycard.audits.restoration import RestorationAudit, System, SystemResult, run
+from greycard.classifiers import ClassifierConfig
+from greycard.codecs import JpegConfig, RawConfig
+from greycard.datasets.manifest import Manifest
+from greycard.metrics.distortion import Mse, Psnr, Ssim
+from greycard.metrics.findings import FindingsConfig
+from greycard.metrics.perceptual import Lpips
+from greycard.streaming.pipeline import Resources
+from greycard.streaming.session import SessionConfig
+from greycard.tracking import Run, job_run
+from jobs import command, train
+from jobs.report import ReportConfig, Reported, ReportJob, check_names, make
+from jobs.train_plan import MODELS, WEIGHTS, ClassifierTraining, CodecTraining, TrainJob
+
+PIXEL_MEASURES = (Mse(), Psnr(), Ssim())
+RAW = System(name="raw", codec=RawConfig())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditJob:
+    """An audit and its report, in one MLflow run.
+
+    Attributes:
+        audit: what is audited, on which images.
+        report: how the report is made.
+    """
+
+    audit: RestorationAudit
+    report: ReportConfig = field(default_factory=ReportConfig)
+
+
+def audit(job: AuditJob) -> Reported:
+    """Run the audit, or what is left of it, and make the report.
+
+    Raises:
+        ManifestError: no shards there, or a name that they do not have.
+        RayError: Ray is not reachable, or the actors do not fit the cluster.
+        AuditError: the directory holds another audit's results, rows are missing, or more failed than allowed.
+        TrackingError: MLflow does not answer.
+    """
+    config = job.audit
+    manifest = Manifest.load(config.shards)
+    check_names(job.report, manifest)
+    # how the work is spread may change from one start to the next: it does not shape results
+    fixed = replace(job, audit=replace(config, resources=Resources(), ray=SessionConfig()))
+    with job_run(
+        study=config.study, name=f"audit {manifest.dataset}", directory=_local(config.directory), config=fixed
+    ) as tracked:
+        tracked.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
+        tracked.log_dataset(manifest, config.split, manifest.uri)
+        result = run(config, on_system_done=lambda system: _log_system(system, tracked))
+        reported = make(
+            ReportJob(
+                audit=config.directory,
+                shards=config.shards,
+                output=str(_local(config.directory) / "report"),
+                study=config.study,
+                config=job.report,
+                absent=result.absent,
+            ),
+            manifest,
+            tracked,
+        )
+    print(f"report: {reported.page}  (open it in a browser; MLflow run {reported.run_id})")
+    return reported
+
+
+def _local(directory: str) -> Path:
+    """Return the folder here for the run's record and the report: the audit's own, or one named after its URI."""
+    if "://" not in directory:
+        return Path(directory)
+    return Path("runs/audits") / hashlib.sha256(directory.encode()).hexdigest()[:16]
+
+
+def _log_system(system: SystemResult, tracked: Run) -> None:
+    took = f"{system.images / system.seconds:,.0f} images/s" if system.seconds else "was there already"
+    print(f"{system.name}: {system.images:,} images x {len(system.points)} points, {system.n_failed} failed, {took}")
+    counts = {"images": system.images, "rows": system.rows, "n_ok": system.n_ok, "n_failed": system.n_failed}
+    if system.seconds:
+        counts |= {"seconds": system.seconds, "images_per_second": system.images / system.seconds}
+    tracked.log_metrics({f"system/{system.name}/{name}": value for name, value in counts.items()})
+
+
+def trained_systems(job: TrainJob) -> tuple[System, ...]:
+    """Return a training job's codec chains as systems, with the weights where the job leaves them."""
+    return tuple(
+        System(
+            name=chain.name,
+            codec=replace(
+                chain.codec, weights=tuple(_weights(job, chain.model_name(lam)) for lam in chain.codec.lambdas)
+            ),
+        )
+        for chain in job.models
+        if isinstance(chain, CodecTraining)
+    )
+
+
+def trained_classifiers(job: TrainJob) -> tuple[ClassifierConfig, ...]:
+    """Return a training job's classifiers, with the weights where the job leaves them."""
+    return tuple(
+        replace(config, weights=_weights(job, name))
+        for item in job.models
+        if isinstance(item, ClassifierTraining)
+        for name, config in item.models().items()
+    )
+
+
+def _weights(job: TrainJob, model: str) -> str:
+    return str(Path(job.directory) / MODELS / model / WEIGHTS)
+
+
+def jpeg() -> AuditJob:
+    """JPEG at the paper's qualities, pixels measured; needs no trained model."""
+    return AuditJob(
+        audit=RestorationAudit(
+            study="jpeg",
+            shards="runs/shards/faces",
+            systems=(RAW, System(name="jpeg", codec=JpegConfig())),
+            measures=PIXEL_MEASURES,
+            directory="runs/jpeg/audit",
+        ),
+        report=ReportConfig(findings=FindingsConfig(qualities=("psnr_db", "ssim"))),
+    )
+
+
+def paper000() -> AuditJob:
+    """Paper 000: JPEG and the three CompressAI codecs at five λ on RFW, seen by six phenotype classifiers x 5 seeds."""
+    return AuditJob(
+        audit=RestorationAudit(
+            study="paper000",
+            shards="runs/shards/rfw",
+            systems=(RAW, System(name="jpeg", codec=JpegConfig()), *trained_systems(train.codecs_paper())),
+            measures=(*PIXEL_MEASURES, Lpips()),
+            classifiers=trained_classifiers(train.classifiers_paper()),
+            resize=True,
+            directory="runs/paper000/audit",
+            resources=Resources(actors=4),
+        )
+    )
+
+
+def demo() -> AuditJob:
+    """The audit of `make demo`: JPEG and a small Hyperprior from unbalanced and balanced training, on drawn faces."""
+    return AuditJob(
+        audit=RestorationAudit(
+            study="demo",
+            shards="runs/demo/shards/test",
+            systems=(
+                RAW,
+                System(name="jpeg", codec=JpegConfig(qualities=(1, 5, 10, 25, 50), tables="once")),
+                *trained_systems(train.demo_codecs()),
+            ),
+            measures=(*PIXEL_MEASURES, Lpips()),
+            classifiers=trained_classifiers(train.demo_classifiers()),
+            directory="runs/demo/audit",
+        ),
+        report=ReportConfig(
+            title="Drawn faces through JPEG and a small Hyperprior", pairs=(("unbalanced", "balanced"),)
+        ),
+    )
+
+
+def photos() -> AuditJob:
+    """The audit of `make photos`: JPEG and three small neural codecs on photographs, by photograph."""
+    return AuditJob(
+        audit=RestorationAudit(
+            study="photos",
+            shards="runs/photos/shards",
+            systems=(
+                RAW,
+                System(name="jpeg", codec=JpegConfig(qualities=(1, 5, 10, 25, 50, 75), tables="once")),
+                *trained_systems(train.photos_codecs()),
+            ),
+            measures=(*PIXEL_MEASURES, Lpips()),
+            directory="runs/photos/audit",
+        ),
+        report=ReportConfig(
+            title="Photographs through JPEG and three small neural codecs",
+            attribute="photograph",
+            findings=FindingsConfig(attributes=("photograph",), rules={}, merge_by="photograph"),
+        ),
+    )
+
+
+RECIPES = {"jpeg": jpeg, "paper000": paper000, "demo": demo, "photos": photos}
+
+if __name__ == "__main__":
+    sys.exit(command.main("audit", RECIPES, audit, __doc__))

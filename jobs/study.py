@@ -1,0 +1,88 @@
+"""A whole study with one command: write shards, train, audit, report. What is finished is not done again.
+
+python -m jobs.study demo
+python -m jobs.study photos
+"""
+
+import sys
+from dataclasses import dataclass
+
+from greycard.datasets.faces import FacesConfig
+from greycard.datasets.photos import PhotosConfig
+from greycard.datasets.splits import SplitConfig
+from greycard.streaming.session import SessionConfig, session
+from jobs import audit, command, shards, train
+from jobs.report import Reported
+from jobs.train_plan import TrainJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyJob:
+    """The jobs of a study, in the order in which they run.
+
+    Attributes:
+        shards: the data sets to write.
+        train: the models to train on them.
+        audit: what is audited and reported in the end.
+        ray: how all of them reach Ray.
+    """
+
+    shards: tuple[shards.ShardsJob, ...]
+    train: tuple[TrainJob, ...]
+    audit: audit.AuditJob
+    ray: SessionConfig
+
+
+def study(job: StudyJob) -> Reported:
+    """Run every job of the study, with one Ray for all."""
+    for item in job.shards:
+        shards.write(item)
+    with session(job.ray):
+        for training in job.train:
+            train.train(training)
+        reported = audit.audit(job.audit)
+    print("MLflow UI: make ui, then open http://127.0.0.1:5000")
+    return reported
+
+
+def demo() -> StudyJob:
+    """Drawn faces (not people): does a codec trained on mostly Caucasian faces treat African faces worse?"""
+
+    def drawn(name: str, count: int, mix: str, seed: int, split: SplitConfig) -> shards.ShardsJob:
+        source = FacesConfig(count=count, mix=mix, seed=seed)
+        return shards.ShardsJob(source=source, directory=f"runs/demo/shards/{name}", split=split)
+
+    training = SplitConfig(train=0.95, val=0.05, test=0.0)
+    return StudyJob(
+        shards=(
+            drawn("unbalanced", 4000, "celeba_like", 1, training),
+            drawn("balanced", 4000, "balanced", 2, training),
+            drawn("phenotypes", 6000, "balanced", 3, training),
+            drawn("test", 2000, "balanced", 4, SplitConfig(train=0.0, val=0.0, test=1.0)),
+        ),
+        train=(train.demo_codecs(), train.demo_classifiers()),
+        audit=audit.demo(),
+        ray=SessionConfig(),
+    )
+
+
+def photos() -> StudyJob:
+    """Real photographs from installed packages: three neural codecs and JPEG; the group is the photograph."""
+    return StudyJob(
+        shards=(
+            shards.ShardsJob(
+                source=PhotosConfig(),
+                directory="runs/photos/shards",
+                split=SplitConfig(by="image", train=0.7, val=0.1, test=0.2),
+            ),
+        ),
+        train=(train.photos_codecs(),),
+        audit=audit.photos(),
+        ray=SessionConfig(),
+    )
+
+
+RECIPES = {"demo": demo, "photos": photos}
+
+if __name__ == "__main__":
+    sys.exit(command.main("study", RECIPES, study, __doc__))
