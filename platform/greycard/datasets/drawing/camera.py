@@ -16,8 +16,8 @@ def expose(patch: Patch, sitter: Sitter) -> NDArray[np.uint8]:
     image = sitter.image
     luminance = (sitter.skin * np.array([0.21, 0.72, 0.07], np.float32)[:, None, None, None]).sum(axis=0)
     metered = (np.float32(0.22) / (luminance + np.float32(0.02))) ** np.float32(0.13)
-    gain = metered * np.exp(image.normal("exposure", 0.10, 0.16)) * np.float32(1.32)
-    warmth, green = image.normal("white balance", 0.0, 0.07), image.normal("tint", 0.0, 0.02)
+    gain = metered * np.exp(image.normal("exposure", 0.10, 0.13)) * np.float32(1.32)
+    warmth, green = image.normal("white balance", 0.0, 0.055), image.normal("tint", 0.0, 0.02)
     contrast = image.uniform("contrast", 0.94, 1.20)
     lift = image.uniform("haze", 0.0, 0.035)
     spread = image.uniform("blur", 0.02, 0.20)

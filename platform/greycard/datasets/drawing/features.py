@@ -25,7 +25,7 @@ def eye_opening(sitter: Sitter) -> Values:
     narrow = sitter.is_class("eye_type", 0)
     own = sitter.identity.normal("eye opening", 0.0, 0.17)
     moment = sitter.image.normal("squint", 0.0, 0.15)
-    return np.float32(0.047) * np.exp(own + moment - np.float32(0.52) * narrow)
+    return np.float32(0.047) * np.exp(own + moment - np.float32(0.58) * narrow)
 
 
 def paint_eyes(patch: Patch, sitter: Sitter, surface: Surface) -> None:

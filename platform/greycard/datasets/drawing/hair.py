@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from greycard.datasets.drawing.canvas import Colour, Patch, bump, colour, cover, noise, smooth
+from greycard.datasets.drawing.canvas import Colour, Patch, bump, clip, colour, cover, noise, smooth
 from greycard.datasets.drawing.draws import Draws, Values
 from greycard.datasets.drawing.sitter import Sitter, Surface, dome, lambert
 
@@ -79,7 +79,7 @@ def draw_style(sitter: Sitter) -> Style:
 def _wave(sitter: Sitter, style: Style, y: Values) -> Values:
     """Return the sideways swing of wavy hair at height ``y`` (a touch of it in straight hair)."""
     swing = np.sin(y * sitter.identity.uniform("wave", 15.0, 24.0) + sitter.identity.uniform("wave phase", 0.0, 6.28))
-    swing *= style.wavy * sitter.identity.uniform("wave swing", 0.014, 0.040) + style.straight * np.float32(0.003)
+    swing *= style.wavy * sitter.identity.uniform("wave swing", 0.020, 0.052) + style.straight * np.float32(0.003)
     return swing
 
 
@@ -157,7 +157,7 @@ def paint_top(patch: Patch, sitter: Sitter, style: Style, surface: Surface, text
     """Paint the hair on the head: the cap between its outer outline and the hairline, or what a bald head has left."""
     identity, skull = sitter.identity, sitter.skull
     x, y = patch.x, patch.y
-    lift = style.volume * (1.0 + 0.25 * np.tanh((x - style.part) * np.float32(6.0)) * style.straight)
+    lift = style.volume * (1.0 + 0.25 * clip((x - style.part) * np.float32(5.0), -1.0, 1.0) * style.straight)
     sides = style.sides * (1.0 - (style.length < 0.25) * smooth(y, -0.35, 0.05))
     dx, dy = x / (skull.width + sides), np.minimum(y, 0.0) / (skull.top + lift)
     squared = dx * dx + dome(dy)
@@ -169,7 +169,7 @@ def paint_top(patch: Patch, sitter: Sitter, style: Style, surface: Surface, text
     hairy = 1.0 - style.bald
     fuzz = identity.chance("bald fuzz", 0.45) * identity.uniform("fuzz", 0.10, 0.48) * style.bald
     rim = identity.chance("bald rim", 0.35) * style.bald * smooth(np.abs(surface.u) / skull.width, 0.66, 0.9)
-    thin = identity.uniform("hair density", 0.86, 1.0)
+    thin = identity.uniform("hair density", 0.95, 1.0)
     scalp = cover((surface.squared - 1.0) * np.float32(0.25), patch.pixel)
     alpha = hairy * thin + np.maximum(fuzz, rim * np.float32(0.8)) * scalp
     mask *= alpha

@@ -23,7 +23,8 @@ from greycard.datasets.drawing.sitter import (
     locate,
 )
 
-Painter = Callable[[Patch, Sitter, Surface], None]
+Painter = Callable[[Patch, Sitter], None]
+FacePainter = Callable[[Patch, Sitter, Surface], None]
 
 
 class Box(NamedTuple):
@@ -36,6 +37,7 @@ class Box(NamedTuple):
 
 
 # half sides leave room for the largest scale, roll and yaw that ``draw_pose`` draws
+WHOLE: Final = Box(0.0, 1.0, 1.0, turns=False)
 FACE: Final = Box(0.16, 0.68, 0.78, turns=False)
 EYES: Final = Box(head.EYE_LINE - 0.03, 0.54, 0.32)
 NOSE: Final = Box(head.NOSE_BASE - 0.02, 0.32, 0.24)
@@ -47,6 +49,7 @@ def draw(codes: Mapping[str, NDArray[np.int64]], image: Draws, identity: Draws, 
     sitter = sit(codes, image, identity)
     patch = blank(sitter, size)
     scene.paint_background(patch, sitter)
+    on_some(patch, sitter, scene.has_edge(sitter), scene.paint_edge)
     below = patch.lower(int(size * 0.52))
     scene.paint_neck(below, sitter)
     scene.paint_clothes(below, sitter)
@@ -54,22 +57,17 @@ def draw(codes: Mapping[str, NDArray[np.int64]], image: Draws, identity: Draws, 
     texture = hair.strands(patch, sitter, style)
     head.paint_ears(patch, sitter)
     long = np.flatnonzero(style.length > hair.LONG)
-    if len(long):
-        part = patch.some(long)
-        hair.paint_back(part, sitter.some(long), style.some(long), texture[long])
-        patch.put_some(long, part)
+    on_some(patch, sitter, long, lambda part, who: hair.paint_back(part, who, style.some(long), texture[long]))
     surface = locate(patch, sitter)
     head.paint_skin(patch, sitter, surface)
-    in_window(patch, sitter, FACE, head.carve)
-    in_window(patch, sitter, FACE, features.paint_cheeks)
+    in_window(patch, sitter, FACE, head.carve, features.paint_cheeks)
     in_window(patch, sitter, NOSE, features.paint_nose)
-    in_window(patch, sitter, EYES, features.paint_eyes)
+    in_window(patch, sitter, EYES, features.paint_eyes, features.paint_brows)
     in_window(patch, sitter, MOUTH, features.paint_mouth)
-    on_some(patch, sitter, features.has_beard(sitter), FACE, features.paint_beard)
-    in_window(patch, sitter, EYES, features.paint_brows)
+    on_some(patch, sitter, features.has_beard(sitter), windowed(FACE, features.paint_beard))
     hair.paint_top(patch, sitter, style, surface, texture)
-    on_some(patch, sitter, headwear.wears_headwear(sitter), None, headwear.paint_headwear)
-    on_some(patch, sitter, headwear.wears_glasses(sitter), FACE, headwear.paint_glasses)
+    on_some(patch, sitter, headwear.wears_headwear(sitter), windowed(WHOLE, headwear.paint_headwear))
+    on_some(patch, sitter, headwear.wears_glasses(sitter), windowed(FACE, headwear.paint_glasses))
     return camera.expose(patch, sitter)
 
 
@@ -103,24 +101,27 @@ def blank(sitter: Sitter, size: int) -> Patch:
     )
 
 
-def in_window(patch: Patch, sitter: Sitter, box: Box, painter: Painter) -> None:
-    """Let a painter work on the window around a place of the turned face."""
+def in_window(patch: Patch, sitter: Sitter, box: Box, *painters: FacePainter) -> None:
+    """Let painters work, one after the other, on the window around a place of the head."""
     places = window_places(sitter, box, patch.shade.shape[1])
     part = patch.window(places)
-    painter(part, sitter, locate(part, sitter))
+    surface = locate(part, sitter)
+    for painter in painters:
+        painter(part, sitter, surface)
     patch.put_window(places, part)
 
 
-def on_some(patch: Patch, sitter: Sitter, rows: NDArray[np.int64], box: Box | None, painter: Painter) -> None:
-    """Let a painter work on some images only, whole (no box) or in a window."""
-    if not len(rows):
-        return
-    part, who = patch.some(rows), sitter.some(rows)
-    if box is None:
-        painter(part, who, locate(part, who))
-    else:
-        in_window(part, who, box, painter)
-    patch.put_some(rows, part)
+def windowed(box: Box, painter: FacePainter) -> Painter:
+    """Return a painter that works in a box."""
+    return lambda patch, sitter: in_window(patch, sitter, box, painter)
+
+
+def on_some(patch: Patch, sitter: Sitter, rows: NDArray[np.int64], painter: Painter) -> None:
+    """Let a painter work on some of the images only."""
+    if len(rows):
+        part = patch.some(rows)
+        painter(part, sitter.some(rows))
+        patch.put_some(rows, part)
 
 
 def window_places(sitter: Sitter, box: Box, size: int) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """What is behind and below the head: background, neck and clothes."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from greycard.datasets.drawing.canvas import Patch, bump, clip, colour, cover, noise
 from greycard.datasets.drawing.draws import Draws, Values
@@ -18,7 +19,7 @@ def tint(draws: Draws, name: str, low: float, high: float, colourful: float) -> 
 
 
 def paint_background(patch: Patch, sitter: Sitter) -> None:
-    """Fill the patch: a gradient between two colours, two soft blobs, sometimes an upright edge, and texture."""
+    """Fill the patch: a gradient between two colours, two soft blobs, and texture."""
     image = sitter.image
     x, y = patch.x, patch.y
     first, second = colour(tint(image, "wall", 20, 190, 0.11)), colour(tint(image, "wall 2", 15, 195, 0.14))
@@ -37,13 +38,23 @@ def paint_background(patch: Patch, sitter: Sitter) -> None:
         mask = bump((dx * dx + dy * dy) * (1.0 / (size * size)))
         mask *= image.uniform(f"blob alpha {blob}", 0.0, 0.9)
         patch.paint(mask, colour(tint(image, f"blob {blob}", 15, 205, 0.24)))
-    edge = image.uniform("edge x", -1.2, 1.2)
-    mask = cover(np.abs(x - edge + 0.1 * y) - image.uniform("edge width", 0.04, 0.5), patch.pixel * 1.5)
-    mask *= image.chance("edge", 0.35) * image.uniform("edge alpha", 0.2, 0.8)
-    patch.paint(mask, colour(tint(image, "edge", 20, 225, 0.15)))
     grain = noise(x, y, image.uniform("wall grain", 1.5, 7.0), image.uniform("wall place", 0, 4096))
     grain *= image.uniform("wall rough", 0.0, 0.12)
     patch.darken(grain)
+
+
+def has_edge(sitter: Sitter) -> NDArray[np.int64]:
+    """Return the rows of the images with an edge in the background."""
+    return np.flatnonzero(sitter.image.chance("edge", 0.35))
+
+
+def paint_edge(patch: Patch, sitter: Sitter) -> None:
+    """Paint an upright edge in the background: a door, a wall's corner, a pole."""
+    image = sitter.image
+    offset = patch.x + np.float32(0.1) * patch.y - image.uniform("edge x", -1.2, 1.2)
+    mask = cover(np.abs(offset) - image.uniform("edge width", 0.04, 0.5), patch.pixel * 1.5)
+    mask *= image.uniform("edge alpha", 0.2, 0.8)
+    patch.paint(mask, colour(tint(image, "edge", 20, 225, 0.15)))
 
 
 def paint_neck(patch: Patch, sitter: Sitter) -> None:
@@ -87,10 +98,3 @@ def paint_clothes(patch: Patch, sitter: Sitter) -> None:
     fold = cover(np.abs(base + line + 0.05 - y) - 0.018, patch.pixel * 1.5)
     shade *= 1.0 - fold * image.uniform("collar", 0.0, 0.55)
     patch.light(mask, shade)
-
-
-def light_background(patch: Patch, sitter: Sitter) -> None:
-    """Let the light fall off a little across the background."""
-    light = sitter.light
-    fall: Values = patch.x * light.x + patch.y * light.y
-    patch.darken(fall * np.float32(-0.18))

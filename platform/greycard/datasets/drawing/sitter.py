@@ -24,7 +24,7 @@ SKIN_LAB: Final = (
     (23.0, 8.0, 8.0),
 )
 DOME: Final = 0.42  # how flat the top of the head is; 0 is an ellipse
-SKIN_SPREAD: Final = 0.36  # deviation of an identity's tone within its type, in types
+SKIN_SPREAD: Final = 0.30  # deviation of an identity's tone within its type, in types
 
 
 class Pose(NamedTuple):
@@ -189,23 +189,34 @@ def draw_skin(codes: NDArray[np.int64], identity: Draws) -> Colour:
 def locate(patch: Patch, sitter: Sitter) -> Surface:
     """Find every pixel of a patch on the turned head: outline -> ellipsoid -> yaw and pitch undone -> face position."""
     pose, skull = sitter.pose, sitter.skull
-    below = patch.y > 0
-    height = np.where(below, skull.chin, skull.top)
-    up = patch.y / height
-    squared_up = up * up
-    lower = np.where(below, squared_up, np.float32(0.0))
-    side = patch.x / (skull.width * (np.float32(1.0) - skull.taper * lower))
+    one = np.float32(1.0)
+    lower = np.maximum(patch.y, np.float32(0.0))
+    lower *= one / skull.chin
+    upper = np.minimum(patch.y, np.float32(0.0))
+    upper *= one / skull.top
+    up = lower + upper
+    lower *= lower
+    side = one - skull.taper * lower
+    np.divide(patch.x, side, out=side)
+    side *= one / skull.width
     squared = side * side
-    angular = np.where(below, skull.square, np.float32(DOME))
-    squared += squared_up * (np.float32(1.0) + angular * (squared_up - np.float32(1.0)))
-    front = np.float32(1.0) - squared
+    squared += dome(upper)
+    squared += lower * ((one - skull.square) + skull.square * lower)
+    front = one - squared
     np.maximum(front, np.float32(0.0), out=front)
     np.sqrt(front, out=front)
-    u = side * pose.cos_yaw - front * pose.sin_yaw
-    depth = front * pose.cos_yaw + side * pose.sin_yaw
-    v = up * pose.cos_pitch - depth * pose.sin_pitch
+    u = side * pose.cos_yaw
+    u -= front * pose.sin_yaw
     u *= skull.width
-    v *= height
+    depth = front * pose.cos_yaw
+    depth += side * pose.sin_yaw
+    depth *= pose.sin_pitch
+    v = up * pose.cos_pitch
+    v -= depth
+    low = np.maximum(v, np.float32(0.0))
+    low *= skull.chin - skull.top
+    v *= skull.top
+    v += low
     face = clip(front * np.float32(5.0))
     return Surface(side, up, squared, front, u, v, face)
 
