@@ -265,7 +265,8 @@ def _load(config: NeuralConfig, directory: Path, point: float) -> tuple[nn.Modul
     try:
         network.load_state_dict(tensors)
     except (RuntimeError, KeyError, IndexError) as error:
-        raise WeightsError(f"{directory}: tensors do not fit {config.description()}: {error}") from None
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(f"{directory}: tensors do not fit {config.description()}: {reason}") from None
     entropy_models: Any = network
     if (
         not entropy_models.entropy_bottleneck.quantized_cdf.numel()

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
@@ -107,7 +108,9 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*pickle protocol")  # refused below, or read without trouble
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{path}: not found; a weights directory holds {WEIGHTS} and {MODEL}") from None
     except pickle.UnpicklingError as error:
