@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from greycard.config import from_dict, to_dict
+from greycard.config import from_dict, override, to_dict
 from greycard.datasets.groups import RFW_COUNTS as RFW_LITERAL
 from greycard.metrics.findings import FindingsConfig
 from greycard.metrics.phenotypes import (
@@ -97,3 +97,7 @@ def test_rules_are_checked_and_survive_a_round_trip() -> None:
         merged_classes(Table(sets={"African": ("typ1",)}), RACE.classes, ("type1", "type2"), np.zeros((4, 2)))
     config = FindingsConfig(rules={"skin_type": TopK(k=2), "hair_type": RFW_SETS["hair_type"]})
     assert from_dict(FindingsConfig, to_dict(config)) == config
+    changed = override(FindingsConfig(), ["rules.skin_type.kind=top_k", "rules.skin_type.k=2", "attributes=[gender]"])
+    assert changed.rules["skin_type"] == TopK(k=2)
+    assert changed.rules["hair_type"] == RFW_SETS["hair_type"]
+    assert changed.attributes == ("gender",)

@@ -155,7 +155,7 @@ def _points(table: pa.Table, images: Ints, count: int) -> tuple[PointRows, ...]:
     order = np.argsort(keys, kind="stable")
     found, starts = np.unique(keys[order], return_index=True)
     result = []
-    for key, rows in zip(found, np.split(order, starts[1:]), strict=True):
+    for key, rows in zip(found, np.split(order, starts)[1:], strict=True):
         name, point = names[key // len(points)], float(points[key % len(points)])
         if len(np.unique(images[rows])) < len(rows):
             raise ValueError(f"an image comes more than once in the audit table at system {name!r}, point {point:g}")

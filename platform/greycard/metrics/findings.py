@@ -19,6 +19,7 @@ from greycard.metrics.measured import Measured
 from greycard.metrics.merging import Merging, merge
 from greycard.metrics.point_frames import (
     DISPARITY_COLUMNS,
+    GROUP_COLUMNS,
     Grouping,
     Result,
     disparity_rows,
@@ -106,7 +107,9 @@ def summarise(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], config
         disparities: system, point, bpp_*, attribute, measure, bias (max - min over groups, seed-averaged first), low,
             high, bias_seed_mean (mean of each seed's bias), noise_floor (mean bias of permuted groups), p_value,
             best_group, worst_group, reference_bias, delta (bias - reference_bias), delta_low, delta_high (paired),
-            count_min (of the smallest group, 0 if one is empty), empty_groups (their names, "|" between).
+            count_min (of the smallest group, 0 if one is empty), empty_groups (their names, "|" between). Noise floor
+            and p-value are about images' results not depending on the group at all: macro recall can differ from its
+            floor because groups have other classes.
         chance: task, attribute, group, merged (classes merged, "|" between), count, constant (the class that scores
             best predicted everywhere), merged_chance (its merged accuracy in the group), group_constant, group_chance
             (the group's own best), constant_bias, group_constant_bias (max - min over groups of the two).
@@ -186,11 +189,13 @@ def _frames(
                 permuted = grouping.permutation.replicates(ratios)
                 by_seed = seed_values(grouping.units, seeds)
                 disparities[number].append(disparity_rows(result, reference, permuted, by_seed, place, config.level))
-    empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in DISPARITY_COLUMNS.items()})
-    return (
-        pd.concat([frame for number in sorted(groups) for frame in groups[number]], ignore_index=True),
-        pd.concat([empty, *(frame for number in sorted(groups) for frame in disparities[number])], ignore_index=True),
-    )
+    return _join(groups, GROUP_COLUMNS), _join(disparities, DISPARITY_COLUMNS)
+
+
+def _join(frames: Mapping[int, list[pd.DataFrame]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Put frames together in the order of the points; without any, an empty frame with the columns."""
+    ordered = [frame for number in sorted(frames) for frame in frames[number]]
+    return pd.concat(ordered, ignore_index=True) if ordered else pd.DataFrame(columns=list(columns)).astype(columns)
 
 
 def _failed(rows: AuditRows, point: PointRows, groups: Groups) -> Ints:
@@ -225,4 +230,4 @@ def _counts(rows: AuditRows) -> pd.DataFrame:
                 "reasons": "; ".join(f"{reason} ({count})" for reason, count in reasons.items()),
             }
         )
-    return pd.DataFrame(frame)
+    return pd.DataFrame(frame, columns=["system", "point", "n_in", "n_ok", "n_failed", "reasons"])
