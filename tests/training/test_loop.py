@@ -310,7 +310,15 @@ def test_a_warm_start_goes_on_from_the_given_weights():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", 0), ("batch_size", 0), ("patience", -1), ("ema", 1.0), ("precision", "float16"), ("seed", -1)],
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("patience", -1),
+        ("ema", 1.0),
+        ("precision", "float16"),
+        ("seed", -1),
+        ("soften", 1.1),
+    ],
 )
 def test_values_out_of_range_are_refused(field, value):
     with pytest.raises(ValueError, match=field):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from greycard.training.batches import Examples, batches_an_epoch, training_batches
+from greycard.training.batches import Examples, batches_an_epoch, soft, training_batches
 from greycard.training.checkpoints import load_checkpoint, save_checkpoint
 from greycard.training.ema import MovingAverage
 from greycard.training.objectives import CrossEntropy, RateDistortion
@@ -68,6 +68,31 @@ def test_mirroring_flips_about_half_of_the_images_left_to_right():
             assert same or torch.equal(image, data.images[number].flip(2))
             flipped += not same
     assert 1 <= flipped <= 9
+
+
+def test_softening_averages_squares_and_keeps_flat_images():
+    flat = torch.full((1, 3, 8, 8), 77, dtype=torch.uint8)
+    assert torch.equal(soft(flat, 4), flat)
+    halves = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    halves[..., 4:] = 200
+    row = soft(halves, 4)[0, 0, 0].tolist()  # centres at 1.5 and 5.5, a straight line between them
+    assert row == [0, 0, 25, 75, 125, 175, 200, 200]
+
+
+def test_some_images_are_softened_again_the_same_way():
+    torch.manual_seed(0)
+    data = Examples(torch.randint(0, 256, (40, 3, 8, 8), dtype=torch.uint8), {"number": torch.arange(40)})
+
+    def epoch(first=0):
+        return list(training_batches(data, batch_size=8, seed=0, epoch=0, first=first, soften=0.5))
+
+    same = [
+        torch.equal(image, data.images[number])
+        for batch in epoch()
+        for image, number in zip(batch.images, batch.labels["number"], strict=True)
+    ]
+    assert 10 < sum(same) < 30
+    assert torch.equal(epoch()[3].images, epoch(first=3)[0].images)
 
 
 def test_the_cosine_schedule_against_its_formula():

@@ -1,4 +1,4 @@
-"""Batches of an epoch: shuffled and mirrored by generators that depend on (seed, epoch) alone.
+"""Batches of an epoch: shuffled, mirrored and softened by generators that depend on (seed, epoch) alone.
 
 So any batch of any epoch can be made again, which is what an exact resume needs.
 """
@@ -8,6 +8,9 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+SOFTENING = (2, 4, 8)  # sides of the squares over which a softened image is averaged
 
 
 class ImageSet(Protocol):
@@ -37,7 +40,14 @@ def batches_an_epoch(count: int, batch_size: int) -> int:
 
 
 def training_batches(
-    data: ImageSet, *, batch_size: int, seed: int, epoch: int, first: int = 0, mirror: bool = False
+    data: ImageSet,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    first: int = 0,
+    mirror: bool = False,
+    soften: float = 0.0,
 ) -> Iterator[Examples]:
     """Yield an epoch's batches from number ``first`` on.
 
@@ -48,18 +58,39 @@ def training_batches(
         epoch: 0-based.
         first: 0-based batch to start from.
         mirror: mirror each image left to right with probability 1/2.
+        soften: probability with which an image is made as coarse as a low-rate codec makes it (see `soft`).
     """
     generator = torch.Generator().manual_seed((seed << 24) + epoch)
     count = len(data.images)
     order = torch.randperm(count, generator=generator)
     mirrored = torch.rand(count, generator=generator) < 0.5
+    softened = torch.rand(count, generator=generator) < soften
+    sides = torch.randint(len(SOFTENING), (count,), generator=generator)
     for number in range(first, batches_an_epoch(count, batch_size)):
         chosen = order[number * batch_size : (number + 1) * batch_size]
         batch = _take(data, chosen)
         if mirror:
             flips = mirrored[chosen].view(-1, 1, 1, 1)
             batch = batch._replace(images=torch.where(flips, batch.images.flip(3), batch.images))
+        if soften > 0:
+            batch = batch._replace(images=_soften_some(batch.images, softened[chosen], sides[chosen]))
         yield batch
+
+
+def soft(images: Tensor, side: int) -> Tensor:
+    """Average (N, 3, H, W) uint8 over squares and interpolate back: detail is lost, colour and place stay."""
+    coarse = avg_pool2d(images.float(), side, ceil_mode=True, count_include_pad=False)
+    back = interpolate(coarse, images.shape[-2:], mode="bilinear", align_corners=False)
+    return back.round().clamp(0, 255).to(torch.uint8)
+
+
+def _soften_some(images: Tensor, softened: Tensor, sides: Tensor) -> Tensor:
+    result = images.clone()
+    for index, side in enumerate(SOFTENING):
+        chosen = softened & (sides == index)
+        if bool(chosen.any()):
+            result[chosen] = soft(images[chosen], side)
+    return result
 
 
 def ordered_batches(data: ImageSet, batch_size: int) -> Iterator[Examples]:

@@ -53,6 +53,8 @@ class LoopConfig:
         ema: decay of the averaged weights, which are then the ones validated and kept; 0 keeps the last ones.
         ema_warmup: forget the initial weights faster at the beginning.
         mirror: mirror training images left to right with probability 1/2.
+        soften: probability with which a training image is averaged over squares of 2, 4 or 8 pixels. A classifier
+            trained so does not take coarse images, as low-rate codecs give them, for something else.
         keep: ``best`` returns the weights of the lowest validation loss, ``last`` those of the last epoch.
         checkpoint_steps: write a checkpoint every so many steps, besides one after every epoch; 0 for epochs only.
         device: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
@@ -70,6 +72,7 @@ class LoopConfig:
     ema: float = 0.0
     ema_warmup: bool = True
     mirror: bool = False
+    soften: float = 0.0
     keep: Literal["best", "last"] = "best"
     checkpoint_steps: int = 0
     device: str = "cpu"
@@ -82,6 +85,8 @@ class LoopConfig:
             raise ValueError(f"epochs and batch_size must be at least 1, got {self.epochs} and {self.batch_size}")
         if self.patience < 0 or self.checkpoint_steps < 0 or self.clip_norm < 0:
             raise ValueError("patience, checkpoint_steps and clip_norm must be at least 0")
+        if not 0 <= self.soften <= 1:
+            raise ValueError(f"soften must be in [0, 1], got {self.soften}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be in [0, 1), got {self.ema}")
         if self.precision == "float16" and self.device.startswith("cpu"):
@@ -230,6 +235,7 @@ class _Run:
             epoch=state.epoch,
             first=state.batch,
             mirror=config.mirror,
+            soften=config.soften,
         ):
             on_device = to_device(batch, self.device)
             state.sums.add(self.take_step(on_device.images, on_device.labels).parts)
