@@ -106,7 +106,7 @@ def _hair_shade(patch: Patch, sitter: Sitter, style: Style, squared: Values, tex
     """Return the light on hair: a soft mass, strands on it, and a glossy band where it is straight."""
     front = np.sqrt(np.maximum(np.float32(1.0) - squared * np.float32(0.85), np.float32(0.05)))
     shade = lambert(sitter, patch.x * np.float32(1.5), patch.y * np.float32(1.2), front)
-    depth = 0.16 + 0.10 * style.wavy + 0.24 * style.curly
+    depth = 0.16 + 0.12 * style.wavy + 0.17 * style.curly
     gloss = sitter.identity.uniform("gloss", 0.15, 0.9) * (style.straight + 0.55 * style.wavy)
     band = bump(np.square((patch.y + 0.50 - 0.5 * patch.x * patch.x + 0.02 * texture) / 0.13))
     shade *= 1.0 + depth * texture + gloss * band
@@ -160,8 +160,9 @@ def paint_top(patch: Patch, sitter: Sitter, style: Style, surface: Surface, text
     lift = style.volume * (1.0 + 0.25 * clip((x - style.part) * np.float32(5.0), -1.0, 1.0) * style.straight)
     sides = style.sides * (1.0 - (style.length < 0.25) * smooth(y, -0.35, 0.05))
     dx, dy = x / (skull.width + sides), np.minimum(y, 0.0) / (skull.top + lift)
+    dx += _wave(sitter, style, y) * np.float32(1.2)
     squared = dx * dx + dome(dy)
-    rough = texture * (0.018 + 0.05 * style.curly * np.minimum(style.volume * 8.0, 1.2) + 0.02 * style.wavy)
+    rough = texture * (0.018 + 0.05 * style.curly * np.minimum(style.volume * 8.0, 1.2) + 0.035 * style.wavy)
     mask = cover((squared - 1.0 + rough) * np.float32(0.28), patch.pixel * 1.2)
     grown = front_and_sides(patch, sitter, style, surface, texture)
     mask *= grown
