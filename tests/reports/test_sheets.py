@@ -83,3 +83,11 @@ def test_pixels_are_enlarged_without_change():
     enlarged = pixels.repeat(2, axis=0).repeat(2, axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(image[:, :, 0], (128, 128))
     assert any((windows[top, left] == enlarged[:, :, 0]).all() for top in range(40, 80) for left in range(10, 30))
+
+
+def test_images_read_as_lighter(folder):
+    sheet = collect(folder, each=4, lighter_at=1e-4)
+    assert sheet.rows
+    for row in sheet.rows:
+        assert row.tiles[-1].border == PURPLE
+    assert collect(folder, "raw", each=9, lighter_at=7.0).rows == ()

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from matplotlib.figure import Figure
 
 from greycard.reports import figures, sheets
 from greycard.reports.frames import RAW, Findings, groups_of, nice, select, systems_of, tasks_of, training_pairs
-from greycard.reports.headline import headline
+from greycard.reports.headline import Headline, headline
 from greycard.reports.html import Picture, Section
+
+ORDERED: Final = "skin_type"  # the phenotype whose classes run from light to dark
 
 
 def sections(
@@ -39,6 +42,8 @@ def sections(
         if reconstructions is not None:
             sheet = contact_sheet(reconstructions, name, attribute, classes, images_per_group)
         pictures = _pictures(findings, name, attribute, lines.task, dict(absent or {}))
+        if reconstructions is not None and name == lines.system and lines.task == ORDERED:
+            pictures = (*lighter_sheet(reconstructions, lines, attribute, classes), *pictures)
         made.append(Section(title=nice(name), sheet=sheet, figures=pictures))
     return tuple(made)
 
@@ -69,7 +74,7 @@ def contact_sheet(
     folder: str | Path, system: str, attribute: str, classes: Mapping[str, Sequence[str]], each: int
 ) -> Picture | None:
     """Draw a system's contact sheet, None where it kept no reconstructions."""
-    task = "skin_type" if "skin_type" in classes else ""
+    task = ORDERED if ORDERED in classes else ""
     try:
         sheet = sheets.collect(
             folder,
@@ -96,6 +101,37 @@ def contact_sheet(
         alt=f"Contact sheet of {nice(system)}: images of each {nice(attribute)} at falling rates",
         name=f"contact-sheet-{system}",
     )
+
+
+def lighter_sheet(
+    folder: str | Path, lines: Headline, attribute: str, classes: Mapping[str, Sequence[str]], each: int = 4
+) -> tuple[Picture, ...]:
+    """Draw images of the headline's group that are read as lighter, in a tuple that is empty where there are none."""
+    try:
+        sheet = sheets.collect(
+            folder,
+            lines.system,
+            attribute=attribute,
+            groups=(lines.group,),
+            classes=classes[ORDERED],
+            task=ORDERED,
+            each=each,
+            original=RAW,
+            lighter_at=lines.point,
+        )
+    except FileNotFoundError:
+        return ()
+    if not sheet.rows:
+        return ()
+    picture = Picture(
+        png=sheets.to_png(sheets.draw(sheet)),
+        caption=f"What such a reading looks like: {nice(lines.group)} images that are read as lighter than their label "
+        f"at operating point {lines.point:g} of {nice(lines.system)}. These are shown because they are read so; how "
+        "many there are is in the tables.",
+        alt=f"{nice(lines.group)} images read as lighter than labelled, {nice(lines.system)}",
+        name=f"read-as-lighter-{lines.system}",
+    )
+    return (picture,)
 
 
 def _pictures(

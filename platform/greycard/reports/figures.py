@@ -179,7 +179,7 @@ def training_sets(disparities: pd.DataFrame, pair: tuple[str, str], attribute: s
     return figure
 
 
-def to_png(figure: Figure, *, dots_per_inch: int = 150) -> bytes:
+def to_png(figure: Figure, *, dots_per_inch: int = 130) -> bytes:
     """Return a figure as PNG bytes, the same for the same figure."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})

@@ -30,6 +30,8 @@ class Headline:
         system: whose finding it is; "" where there is none.
         task: the phenotype it is about; the first task where there is no finding.
         comparisons: group differences that were looked at.
+        group: the lowest group of the finding; "" where there is none.
+        point: its operating point; NaN where there is none.
     """
 
     sentences: tuple[str, ...]
@@ -37,6 +39,8 @@ class Headline:
     system: str
     task: str
     comparisons: int
+    group: str = ""
+    point: float = float("nan")
 
 
 def headline(findings: Findings, attribute: str) -> Headline:
@@ -63,7 +67,8 @@ def headline(findings: Findings, attribute: str) -> Headline:
         return Headline(quiet, others, "", tasks[0], len(shown))
     top = found.loc[found["delta"].fillna(found["bias"]).idxmax()]
     sentences = [_main(findings, top), _chance(top), _lighter(findings, top), _balanced(shown, top)]
-    return Headline(tuple(filter(None, sentences)), others, top["system"], _task(top), len(shown))
+    words = tuple(filter(None, sentences))
+    return Headline(words, others, top["system"], _task(top), len(shown), top["worst_group"], float(top["point"]))
 
 
 def counts_as_found(rows: pd.DataFrame) -> "pd.Series[bool]":
@@ -81,7 +86,7 @@ def rate_text(row: "pd.Series[object]") -> str:
 
 def percent(share: float) -> str:
     """Return a share as ``61 %``, an absent one as a dash."""
-    return "—" if pd.isna(share) else f"{100 * share:.0f} %"
+    return "—" if pd.isna(share) else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def points(share: float) -> str:

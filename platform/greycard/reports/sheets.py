@@ -8,7 +8,7 @@ the reading, so that nothing hangs on colour alone.
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -102,6 +102,7 @@ def collect(
     task: str = "skin_type",
     each: int = 2,
     original: str = "raw",
+    lighter_at: float | None = None,
 ) -> Sheet:
     """Choose images and read their reconstructions.
 
@@ -117,12 +118,13 @@ def collect(
         task: whose readings the borders show.
         each: images a group.
         original: the system that keeps the original images; left out where it is not there.
+        lighter_at: an operating point: only images that are read as lighter than labelled there are shown.
 
     Raises:
         FileNotFoundError: the system has no reconstructions.
     """
     home = Folder.open(f"{folder}/{system}")
-    chosen = _choose(home, attribute, groups, each)
+    chosen = _choose(home, attribute, groups, each, lambda row: _is_lighter(row, lighter_at, task, classes), task)
     tables = [_read(home, chosen, attribute, task)]
     originals = Folder.open(f"{folder}/{original}")
     if original != system and _files(originals):
@@ -178,16 +180,36 @@ def draw(sheet: Sheet, *, scale: int = 2) -> Image.Image:
 def to_png(image: Image.Image) -> bytes:
     """Return a drawn sheet as PNG bytes."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _choose(folder: Folder, attribute: str, groups: Sequence[str], each: int) -> dict[str, str]:
+def _is_lighter(row: dict[str, Any], point: float | None, task: str, classes: Sequence[str]) -> bool:
+    """Say whether an image is read as lighter at a point; any image will do where no point is given."""
+    if point is None:
+        return True
+    if point not in row[POINT]:
+        return False
+    label, read = _label_and_reading(row, row[POINT].index(point), task, classes)
+    return 0 <= read < label
+
+
+def _label_and_reading(row: dict[str, Any], place: int, task: str, classes: Sequence[str]) -> tuple[int, int]:
+    """Return the class codes of an image's label and of what most classifier seeds read; -1 where there is none."""
+    label = row.get(task)
+    readings = (row.get(prediction_column(task)) or [[]] * len(row[POINT]))[place] or []
+    known = [code for code in readings if code >= 0]
+    return (classes.index(label) if label in classes else -1), (int(np.bincount(known).argmax()) if known else -1)
+
+
+def _choose(
+    folder: Folder, attribute: str, groups: Sequence[str], each: int, keep: Callable[[dict[str, Any]], bool], task: str
+) -> dict[str, str]:
     """Return image id -> group of the images to show, in group order."""
     found: dict[str, dict[str, tuple[str, str]]] = {group: {} for group in groups}  # group -> person -> (hash, id)
-    for table in _tables(folder, [IMAGE_ID, IDENTITY, attribute]):
+    for table in _tables(folder, [IMAGE_ID, IDENTITY, attribute, task, POINT, prediction_column(task)]):
         for row in table.to_pylist():
-            if row[attribute] not in found:
+            if row[attribute] not in found or not keep(row):
                 continue
             people = found[row[attribute]]
             person = row.get(IDENTITY) or row[IMAGE_ID]
@@ -203,7 +225,7 @@ def _read(folder: Folder, chosen: dict[str, str], attribute: str, task: str) -> 
     columns = [IMAGE_ID, attribute, task, POINT, STATUS, ERROR, RECONSTRUCTION, *RATES, prediction_column(task)]
     rows: dict[str, dict[str, Any]] = {}
     for table in _tables(folder, columns):
-        hits = pc.is_in(table[IMAGE_ID], value_set=pa.array(list(chosen)))
+        hits = pc.is_in(table[IMAGE_ID].cast(pa.string()), value_set=pa.array(list(chosen), pa.string()))
         rows |= {row[IMAGE_ID]: row for row in table.filter(hits).to_pylist()}
     return [rows.get(image_id, {IMAGE_ID: image_id, POINT: []}) for image_id in chosen]
 
@@ -253,13 +275,9 @@ def _tile(row: dict[str, Any], point: float, task: str, classes: Sequence[str]) 
     place = row[POINT].index(point)
     if row[STATUS][place] != OK or not row[RECONSTRUCTION][place]:
         return Tile(None, error=row[ERROR][place] or "failed")
-    label = row.get(task)
-    readings = (row.get(prediction_column(task)) or [[]] * len(row[POINT]))[place] or []
-    known = [code for code in readings if code >= 0]
-    read = int(np.bincount(known).argmax()) if known else -1
     with Image.open(io.BytesIO(row[RECONSTRUCTION][place])) as image:
         pixels = np.asarray(image.convert("RGB"))
-    return Tile(pixels, classes.index(label) if label in classes else -1, read)
+    return Tile(pixels, *_label_and_reading(row, place, task, classes))
 
 
 def _draw_tile(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -74,17 +74,21 @@ def by_group(findings: Findings, attribute: str, measure: str) -> Table:
     """Return a measure by group (rows) and by system and point (columns), with the images a group."""
     rows = select(findings.groups, attribute=attribute, measure=measure)
     places = rows[["system", "point", *RATES]].drop_duplicates()
-    groups = groups_of(findings.groups, attribute)
-    cells = []
-    for group in groups:
-        mine = select(rows, group=group)
-        line = [nice(group), str(int(mine["count"].max())) if len(mine) else "0"]
-        for _, place in places.iterrows():
-            here = select(mine, system=place["system"], point=place["point"])
-            line.append(_cell(here, measure))
-        cells.append(tuple(line))
-    heads = ["originals" if row["system"] == RAW else f"{nice(row['system'])}, {_short_rate(row)}" for _, row in
-             places.iterrows()]  # fmt: skip
+    found = {(row["system"], row["point"], row["group"]): row for row in rows.to_dict("records")}
+    most = rows.groupby("group")["count"].max()
+    keys = list(zip(places["system"], places["point"], strict=True))
+    cells = [
+        (
+            nice(group),
+            str(int(most.get(group, 0))),
+            *(_cell(found.get((system, point, group)), measure) for system, point in keys),
+        )
+        for group in groups_of(findings.groups, attribute)
+    ]
+    heads = [
+        "originals" if row["system"] == RAW else f"{nice(row['system'])}, {_short_rate(row)}"
+        for _, row in places.iterrows()
+    ]
     return Table(measure_caption(measure), ("group", "images", *heads), tuple(cells))
 
 
@@ -92,10 +96,9 @@ def _short_rate(row: "pd.Series[object]") -> str:
     return rate_text(row).replace("bits per pixel", "bpp")
 
 
-def _cell(rows: pd.DataFrame, measure: str) -> str:
-    if not len(rows) or pd.isna(rows["value"].iloc[0]):
+def _cell(row: Mapping[Any, Any] | None, measure: str) -> str:
+    if row is None or pd.isna(row["value"]):
         return DASH
-    row = rows.iloc[0]
     if "/" in measure and not measure.startswith("shift"):
         return f"{percent(row['value'])} [{_bare(row['low'])}, {_bare(row['high'])}]"
     digits = 3 if measure in ("ssim", "lpips") else 2
@@ -103,7 +106,7 @@ def _cell(rows: pd.DataFrame, measure: str) -> str:
 
 
 def _bare(share: float) -> str:
-    return percent(share).removesuffix(" %")
+    return percent(share).rstrip("\N{NO-BREAK SPACE}%")
 
 
 def measure_caption(measure: str) -> str:

@@ -17,6 +17,7 @@ from greycard.tracking.runs import KEY_TAG, Run
 from greycard.tracking.store import TrackingError, impatient, open_store, sqlite_path, store_uri, without_password
 
 RECORD: Final = "mlflow_run.json"  # in a job's directory: which run it is
+_EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on runs and metrics
 
 
 @contextlib.contextmanager
@@ -88,7 +89,7 @@ def _experiment(client: Any, uri: str, study: str) -> str:
     folder = re.sub(r"[^\w.-]+", "_", study)
     location = (path.parent / "mlartifacts" / folder).as_uri() if path else None
     try:
-        return str(client.create_experiment(study, artifact_location=location))
+        return str(client.create_experiment(study, artifact_location=location, tags=_EXPERIMENT_TAGS))
     except MlflowException:
         found = client.get_experiment_by_name(study)  # another job made it first
         if found is None:
