@@ -195,7 +195,7 @@ def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] 
         config, measures=tuple(measure for measure in config.measures if measure.name not in absent)
     )
     images = choose_images(config, manifest)
-    shared = tuple(pin(part) for part in (*config.measures, *config.classifiers))
+    shared = tuple(pin(part, local=config.ray.starts_ray) for part in (*config.measures, *config.classifiers))
     jobs = [_Job.plan(config, system, manifest, images, shared) for system in config.systems]
     results: list[SystemResult] = []
     unfinished = [job for job in jobs if job.finished() is None]
@@ -298,7 +298,7 @@ class _Job:
         Raises:
             AuditError: the directory holds results of this name that were computed otherwise.
         """
-        codec = pin(system.codec)
+        codec = pin(system.codec, local=config.ray.starts_ray)
         identity = _identity(config, system, manifest, codec, shared)
         digest = _digest(identity)
         home = Folder.open(config.directory)
@@ -358,7 +358,8 @@ class _Job:
     def _stream(self, *, resuming: bool) -> None:
         config = self.config
         name = self.system.name
-        require(config.resources.demand(resuming=resuming), config.ray, f"the audit of {name}")
+        resources = config.resources.on_this_cluster(len(self.images.ids))
+        require(resources.demand(resuming=resuming), config.ray, f"the audit of {name}")
         pipeline = Pipeline(
             name=name,
             files=tuple(self.manifest.files(config.split)),
@@ -367,7 +368,7 @@ class _Job:
             stage=self._stage(),
             output=self.output,
             checkpoint=self.checkpoint,
-            resources=config.resources,
+            resources=resources,
         )
         with progress(name, len(self.images.ids), self.checkpoint, show=config.ray.show_progress):
             pipeline.run()

@@ -6,10 +6,11 @@ A block is written once it is through, together with the ids that it holds (Ray 
 that was killed anywhere goes on with the rows that are not there yet.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from ray.util.annotations import RayDeprecationWarning
 
 from greycard.datasets.storage import Folder
 from greycard.schema import IMAGE_ID
-from greycard.streaming.session import Demand
+from greycard.streaming.session import Demand, fitting
 
 Table = Callable[[pa.Table], pa.Table]
 _LENGTH: Final = 600
@@ -47,7 +48,7 @@ class Resources:
     """How a pipeline is spread. Results do not depend on it.
 
     Attributes:
-        actors: actors that hold a model each.
+        actors: actors that hold a model each; 0 takes as many as the cluster has room for and the images keep busy.
         num_cpus: CPU slots an actor; also its torch threads.
         num_gpus: GPUs an actor: a number, a fraction (0.25: four actors share one) or 0.
         memory_mb: memory an actor is expected to need, in MiB, for Ray's scheduling; 0 says nothing.
@@ -57,7 +58,7 @@ class Resources:
         max_restarts: how often an actor that died, or whose node was lost, is started again with the block it was at.
     """
 
-    actors: int = 2
+    actors: int = 0
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     memory_mb: int = 0
@@ -66,9 +67,9 @@ class Resources:
     max_restarts: int = 2
 
     def __post_init__(self) -> None:
-        if self.actors < 1 or self.rows_per_block < 1:
+        if self.actors < 0 or self.rows_per_block < 1:
             raise ValueError(
-                f"resources.actors and resources.rows_per_block must be at least 1, got {self.actors} and "
+                f"resources.actors must be at least 0 and resources.rows_per_block at least 1, got {self.actors} and "
                 f"{self.rows_per_block}"
             )
         if self.num_cpus <= 0 or self.decode_cpus <= 0:
@@ -87,11 +88,18 @@ class Resources:
     def demand(self, *, resuming: bool) -> Demand:
         """Return what a pipeline holds: its actors, and slots for a reading or writing task and Ray's filter."""
         return Demand(
-            count=self.actors,
+            count=max(1, self.actors),
             num_cpus=self.num_cpus,
             num_gpus=self.num_gpus,
             spare_cpus=1.0 + (_FILTER_CPUS if resuming else 0.0),
         )
+
+    def on_this_cluster(self, images: int) -> "Resources":
+        """Return the same with a number of actors, within a ``session``."""
+        if self.actors:
+            return self
+        blocks = math.ceil(images / self.rows_per_block)
+        return replace(self, actors=fitting(self.demand(resuming=True), blocks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,11 @@ class SessionConfig:
             raise ValueError("session.stall_seconds and session.queue_ratio must be above 0")
 
     @property
+    def starts_ray(self) -> bool:
+        """Whether Ray is started on this machine, so that workers see the same files."""
+        return (self.address or os.environ.get("RAY_ADDRESS", "") or LOCAL) == LOCAL
+
+    @property
     def show_progress(self) -> bool:
         """Whether to draw a progress bar."""
         return sys.stderr.isatty() if self.progress is None else self.progress
@@ -141,6 +146,15 @@ def require(demand: Demand, config: SessionConfig, what: str) -> None:
         time.sleep(0.5)
 
 
+def fitting(demand: Demand, most: int) -> int:
+    """Return how many actors of a demand's size fit the cluster beside its passing tasks: 1 to ``most``."""
+    total = ray.cluster_resources()
+    rooms = [most, int((total.get("CPU", 0.0) - demand.spare_cpus) / demand.num_cpus)]
+    if demand.num_gpus:
+        rooms.append(int(total.get("GPU", 0.0) / demand.num_gpus))
+    return max(1, min(rooms))
+
+
 def _size(demand: Demand) -> str:
     gpus = f" and {demand.num_gpus:g} GPU" if demand.num_gpus else ""
     return f"{demand.num_cpus:g} CPU{gpus}"
@@ -205,7 +219,7 @@ _WAY_OUT: Final = (
 def _start(config: SessionConfig) -> None:
     if not config.log_to_driver:  # the driver's own core prints warnings about Ray Data's inner workings
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    options: dict[str, Any] = {"num_cpus": config.num_cpus or (os.cpu_count() or 1) + 2}
+    options: dict[str, Any] = {"num_cpus": config.num_cpus or max(2, os.cpu_count() or 1) + 2}
     if config.num_gpus is not None:
         options["num_gpus"] = config.num_gpus
     if config.object_store_mb:
