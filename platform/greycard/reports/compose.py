@@ -7,7 +7,17 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from greycard.reports import figures, sheets
-from greycard.reports.frames import RAW, Findings, groups_of, nice, select, systems_of, tasks_of, training_pairs
+from greycard.reports.frames import (
+    RAW,
+    Findings,
+    common_rate,
+    groups_of,
+    nice,
+    select,
+    systems_of,
+    tasks_of,
+    training_pairs,
+)
 from greycard.reports.headline import Headline, headline
 from greycard.reports.html import Picture, Section
 
@@ -40,10 +50,12 @@ def sections(
     for name in names:
         sheet = None
         if reconstructions is not None:
-            sheet = contact_sheet(reconstructions, name, attribute, classes, images_per_group)
+            headings = _headings(findings, name)
+            sheet = contact_sheet(reconstructions, name, attribute, classes, images_per_group, headings)
         pictures = _pictures(findings, name, attribute, lines.task, dict(absent or {}))
         if reconstructions is not None and name == lines.system and lines.task == ORDERED:
-            pictures = (*lighter_sheet(reconstructions, lines, attribute, classes), *pictures)
+            headings = _headings(findings, name)
+            pictures = (*lighter_sheet(reconstructions, lines, attribute, classes, headings), *pictures)
         made.append(Section(title=nice(name), sheet=sheet, figures=pictures))
     return tuple(made)
 
@@ -71,7 +83,12 @@ def comparisons(findings: Findings, attribute: str, pairs: Sequence[tuple[str, s
 
 
 def contact_sheet(
-    folder: str | Path, system: str, attribute: str, classes: Mapping[str, Sequence[str]], each: int
+    folder: str | Path,
+    system: str,
+    attribute: str,
+    classes: Mapping[str, Sequence[str]],
+    each: int,
+    headings: Mapping[float, str] | None = None,
 ) -> Picture | None:
     """Draw a system's contact sheet, None where it kept no reconstructions."""
     task = ORDERED if ORDERED in classes else ""
@@ -85,6 +102,7 @@ def contact_sheet(
             task=task,
             each=each,
             original=RAW,
+            headings=headings,
         )
     except FileNotFoundError:
         return None
@@ -104,7 +122,12 @@ def contact_sheet(
 
 
 def lighter_sheet(
-    folder: str | Path, lines: Headline, attribute: str, classes: Mapping[str, Sequence[str]], each: int = 4
+    folder: str | Path,
+    lines: Headline,
+    attribute: str,
+    classes: Mapping[str, Sequence[str]],
+    headings: Mapping[float, str],
+    each: int = 4,
 ) -> tuple[Picture, ...]:
     """Draw images of the headline's group that are read as lighter, in a tuple that is empty where there are none."""
     try:
@@ -118,6 +141,7 @@ def lighter_sheet(
             each=each,
             original=RAW,
             lighter_at=lines.point,
+            headings=headings,
         )
     except FileNotFoundError:
         return ()
@@ -126,12 +150,21 @@ def lighter_sheet(
     picture = Picture(
         png=sheets.to_png(sheets.draw(sheet)),
         caption=f"What such a reading looks like: {nice(lines.group)} images that are read as lighter than their label "
-        f"at operating point {lines.point:g} of {nice(lines.system)}. These are shown because they are read so; how "
+        f"at {headings[lines.point]} of {nice(lines.system)}. These are shown because they are read so; how "
         "many there are is in the tables.",
         alt=f"{nice(lines.group)} images read as lighter than labelled, {nice(lines.system)}",
         name=f"read-as-lighter-{lines.system}",
     )
     return (picture,)
+
+
+def _headings(findings: Findings, system: str) -> dict[float, str]:
+    """Return operating point -> its mean rate over all images, as the figures and tables give it."""
+    places = select(findings.groups, system=system).drop_duplicates("point")
+    rate = common_rate(places, [system])
+    if rate is None:
+        return {point: f"point {point:g}" for point in places["point"]}
+    return {point: f"{value:.2g} bpp" for point, value in zip(places["point"], places[rate], strict=True)}
 
 
 def _pictures(

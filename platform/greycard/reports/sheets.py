@@ -8,7 +8,7 @@ the reading, so that nothing hangs on colour alone.
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -103,6 +103,7 @@ def collect(
     each: int = 2,
     original: str = "raw",
     lighter_at: float | None = None,
+    headings: Mapping[float, str] | None = None,
 ) -> Sheet:
     """Choose images and read their reconstructions.
 
@@ -119,6 +120,7 @@ def collect(
         each: images a group.
         original: the system that keeps the original images; left out where it is not there.
         lighter_at: an operating point: only images that are read as lighter than labelled there are shown.
+        headings: operating point -> heading; without it, the mean rate of the images shown.
 
     Raises:
         FileNotFoundError: the system has no reconstructions.
@@ -135,7 +137,7 @@ def collect(
         is_original = index == 0 and len(tables) == 2
         points = _points(table)
         for place in points:
-            columns.append("original" if is_original else _heading(table, place))
+            columns.append("original" if is_original else (headings or {}).get(place) or _heading(table, place))
             for row in table:
                 tiles[row[IMAGE_ID]].append(_tile(row, place, task, classes))
     rows = tuple(Row(group, image_id, tuple(tiles[image_id])) for image_id, group in chosen.items())
