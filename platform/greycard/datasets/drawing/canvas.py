@@ -86,8 +86,7 @@ def cover(distance: Values, softness: Values) -> Values:
 
 def clip(values: Values, low: float = 0.0, high: float = 1.0) -> Values:
     """Limit values in place and return them."""
-    np.maximum(values, np.float32(low), out=values)
-    np.minimum(values, np.float32(high), out=values)
+    np.clip(values, np.float32(low), np.float32(high), out=values)
     return values
 
 
