@@ -91,3 +91,11 @@ def test_images_read_as_lighter(folder):
     for row in sheet.rows:
         assert row.tiles[-1].border == PURPLE
     assert collect(folder, "raw", each=9, lighter_at=7.0).rows == ()
+
+
+def test_a_long_sweep_is_thinned_and_keeps_its_ends():
+    points = [float(quality) for quality in range(95, 0, -5)]
+    shown = sheets._spread(points, None)
+    assert len(shown) == 5
+    assert (shown[0], shown[-1]) == (95.0, 5.0)
+    assert 10.0 in sheets._spread(points, 10.0)

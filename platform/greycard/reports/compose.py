@@ -109,7 +109,7 @@ def contact_sheet(
     borders = (
         "A green border: a classifier still reads the skin type of the label. Purple: it reads a lighter one. Under "
         "each image stand the label and the reading. "
-        if task
+        if any(tile.read >= 0 for row in sheet.rows for tile in row.tiles)
         else ""
     )
     return Picture(

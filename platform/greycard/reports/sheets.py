@@ -27,6 +27,7 @@ from greycard.schema import ERROR, IDENTITY, IMAGE_ID, OK, POINT, RATES, RECONST
 GREEN: Final = (0, 158, 90)
 PURPLE: Final = (128, 0, 160)
 GREY: Final = (150, 150, 150)
+COLUMNS: Final = 5  # operating points on a sheet; the paper's codecs have as many
 _INK: Final = (34, 34, 34)
 _PAPER: Final = (255, 255, 255)
 _GAP: Final = 10
@@ -135,7 +136,7 @@ def collect(
     tiles: dict[str, list[Tile]] = {image_id: [] for image_id in chosen}
     for index, table in enumerate(tables):
         is_original = index == 0 and len(tables) == 2
-        points = _points(table)
+        points = _spread(_points(table), lighter_at)
         for place in points:
             columns.append("original" if is_original else (headings or {}).get(place) or _heading(table, place))
             for row in table:
@@ -252,6 +253,14 @@ def _points(rows: list[dict[str, Any]]) -> list[float]:
     """Return the operating points from the highest mean rate to the lowest."""
     points = sorted({point for row in rows for point in row[POINT]})
     return sorted(points, key=lambda point: (-_mean_rate(rows, point)[0], point))
+
+
+def _spread(points: list[float], needed: float | None) -> list[float]:
+    """Return at most ``COLUMNS`` points, evenly spread from the first to the last, with the one that is needed."""
+    if len(points) <= COLUMNS:
+        return points
+    kept = {points[round(index)] for index in np.linspace(0, len(points) - 1, COLUMNS)}
+    return [point for point in points if point in kept or point == needed]
 
 
 def _mean_rate(rows: list[dict[str, Any]], point: float) -> tuple[float, str]:
