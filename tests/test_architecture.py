@@ -23,8 +23,6 @@ LINES = [
     {"audits", "tuning"},
     {"cli"},
 ]
-# `metrics` reads the RFW counts of `datasets.groups`: reference numbers, not code.
-ALLOWED = {("metrics", "datasets")}
 
 HOUSES = {
     "ray.data": {"streaming"},
@@ -73,7 +71,7 @@ def test_imports_go_one_way(path):
             continue
         target = ".".join(name.split(".")[1:])
         other = "training.fit" if target.startswith("training.fit") else target.split(".")[0]
-        if other in (part, "__version__") or (part, other) in ALLOWED:
+        if other in (part, "__version__"):
             continue
         assert line_of(other) < line_of(part), f"{path.relative_to(PACKAGE)} imports {name} from its own line or above"
 

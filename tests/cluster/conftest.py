@@ -36,32 +36,36 @@ def job_server():
     """Start a head and yield the address of its job server."""
     dashboard = _free_port()
     address = f"http://127.0.0.1:{dashboard}"
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": ""}
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    environment |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment["PATH"] = f"{RAY.parent}{os.pathsep}{environment['PATH']}"  # `python` is ours, as in a cluster's image
     # a socket path has 107 characters at most: keep Ray's folder short and out of pytest's
     with tempfile.TemporaryDirectory(prefix="gc", dir="/tmp", ignore_cleanup_errors=True) as folder:
         command = [RAY, "start", "--head", "--block", "--num-cpus=4", "--node-ip-address=127.0.0.1"]
         command += [f"--port={_free_port()}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1"]
         command += [f"--temp-dir={folder}", "--disable-usage-stats", "--object-store-memory=300000000"]
-        log = Path(folder, "head.log").open("w")
-        head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while not _answers(address):
-                assert head.poll() is None, Path(folder, "head.log").read_text()
-                assert time.monotonic() < deadline, "the head's job server did not answer"
-                head_wait(head)
-            yield address
-        finally:
-            os.killpg(head.pid, signal.SIGTERM)
+        with Path(folder, "head.log").open("w") as log:
+            head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
             try:
-                head.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(head.pid, signal.SIGKILL)
-                head.wait()
-            log.close()
+                _await(head, address, Path(folder, "head.log"))
+                yield address
+            finally:
+                _stop(head)
 
 
-def head_wait(process):
-    """Give the head half a second, or less if it dies."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(0.5)
+def _await(head, address, log):
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(address):
+        assert head.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, f"the head's job server did not answer: {log.read_text()}"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            head.wait(0.5)
+
+
+def _stop(head):
+    os.killpg(head.pid, signal.SIGTERM)
+    try:
+        head.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(head.pid, signal.SIGKILL)
+        head.wait()
