@@ -41,10 +41,10 @@ class Tables:
         return Decoder(self, string, num_symbols)
 
     def _select(self, indexes: Ints) -> tuple[list[int], list[list[int]], list[int], list[int]]:
-        used, compact = np.unique(indexes, return_inverse=True)
-        chosen = used.tolist()
+        is_used = np.bincount(indexes, minlength=len(self.rows)) > 0
+        chosen = np.flatnonzero(is_used).tolist()
         return (
-            compact.reshape(-1).tolist(),
+            (np.cumsum(is_used) - 1)[indexes].tolist(),
             [self.rows[i] for i in chosen],
             [self.lengths[i] for i in chosen],
             [self.offsets[i] for i in chosen],

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from greycard.codecs.entropy import Decoder, Ints, Tables
+from greycard.codecs.gdn import fix_gdn
 from greycard.layers.batching import Plans, make_row_wise
 
 LARGEST: Final = 2.0**24  # float32 holds integers exactly up to here
@@ -64,6 +65,8 @@ class LatentCoder(ABC):
         self._medians: Tensor = network.entropy_bottleneck._get_medians().detach().reshape(1, -1, 1, 1)
         self._edges: Tensor = network.gaussian_conditional.scale_table[:-1].contiguous()
         self._smallest = float(network.gaussian_conditional.scale_bound)
+        self._z_bits = _bits_of_z(network.entropy_bottleneck)
+        fix_gdn(network)
         for name in ("g_a", "h_a", "h_s", "g_s"):
             make_row_wise(getattr(network, name), max_rows, plans, name)
 
@@ -86,7 +89,7 @@ class LatentCoder(ABC):
             y_symbols=self.in_order(q).to(torch.int64),
             y_indexes=self.in_order(self.indexes(scales)),
             z_symbols=_blank(z_symbols, finite).flatten(1).to(torch.int64),
-            bits=self._estimate(q, scales, z_hat),
+            bits=self._estimate(q, scales, z_symbols),
             finite=finite,
         )
 
@@ -144,18 +147,35 @@ class LatentCoder(ABC):
     def _tensor(self, symbols: Ints) -> Tensor:
         return torch.from_numpy(symbols).to(self._medians)
 
-    def _estimate(self, q: Tensor, scales: Tensor, z_hat: Tensor) -> Tensor:
+    def _estimate(self, q: Tensor, scales: Tensor, z_symbols: Tensor) -> Tensor:
         """Return -log2 of the likelihoods, image by image (sums depend on the batch): (N,) float64."""
-        bits = [
-            _bits(self.network.gaussian_conditional(q[row : row + 1], scales[row : row + 1], training=False)[1])
-            + _bits(self.network.entropy_bottleneck(z_hat[row : row + 1], training=False)[1])
-            for row in range(len(q))
-        ]
+        conditional = self.network.gaussian_conditional
+        bound = float(conditional.likelihood_lower_bound.bound)
+        reach = self._z_bits.shape[1] // 2
+        columns = z_symbols.flatten(2).clamp(-reach, reach).to(torch.int64) + reach
+        bits = []
+        for row in range(len(q)):
+            y = conditional._likelihood(q[row], scales[row]).clamp(min=bound).to(torch.float64)
+            bits.append(self._z_bits.gather(1, columns[row]).sum() - y.log2().sum())
         return torch.stack(bits)
 
 
-def _bits(likelihoods: Tensor) -> Tensor:
-    return -likelihoods.to(torch.float64).log2().sum()
+def _bits_of_z(bottleneck: Any) -> Tensor:
+    """Tabulate -log2 of the likelihood of every z symbol in every channel.
+
+    Args:
+        bottleneck: CompressAI's ``EntropyBottleneck`` with its tables made.
+
+    Returns:
+        (C, 2 K + 1) float64 for symbols -K..K. K lies beyond the coder's own tables, where likelihoods have fallen to
+        their lower bound, so larger symbols cost what K costs.
+    """
+    reach = int(bottleneck.cdf_length.max())
+    medians = bottleneck._get_medians().detach()
+    symbols = torch.arange(-reach, reach + 1, device=medians.device)
+    likelihoods, _, _ = bottleneck._likelihood(symbols + medians)
+    bits: Tensor = -bottleneck.likelihood_lower_bound(likelihoods).detach().to(torch.float64).log2().squeeze(1)
+    return bits
 
 
 def _is_codable(values: Tensor) -> Tensor:
