@@ -8,7 +8,7 @@ allows (one frame a resample), and the result says so. Set ``fairlearn_resamples
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ class ByGroupConfig:
         seed: of the data and of both bootstraps.
     """
 
+    kind: Literal["by_group"] = "by_group"
     rows: int = 40_000
     tasks: int = 6
     groups: int = 4

@@ -34,6 +34,7 @@ class JointBenchmarkConfig:
         spread: standard deviation of the latents.
     """
 
+    kind: Literal["joint"] = "joint"
     width: Literal["tiny", "small", "full"] = "full"
     num_images: int = 256
     num_serial: int = 256

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -32,6 +32,7 @@ class MemoryConfig:
         directory: where files go; "" is a temporary folder that is deleted.
     """
 
+    kind: Literal["memory"] = "memory"
     small: int = 10_000
     large: int = 100_000
     size: int = 64

@@ -10,7 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,6 +48,7 @@ class StreamingConfig:
         directory: where files go; "" is a temporary folder that is deleted.
     """
 
+    kind: Literal["streaming"] = "streaming"
     images: int = 8192
     size: int = 64
     width: str = "full"

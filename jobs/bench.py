@@ -1,0 +1,95 @@
+"""Benchmarks: each prints what it measured as JSON, both sides of a ratio from the same run, and logs it to MLflow.
+
+    python -m jobs.bench streaming
+    python -m jobs.bench memory --set config.large=20000
+
+Numbers belong to the machine and its load: read the ratios.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from greycard.tracking import job_run
+from jobs import command
+from jobs.benchmarks import by_group as by_group_bench
+from jobs.benchmarks import joint as joint_bench
+from jobs.benchmarks import memory as memory_bench
+from jobs.benchmarks import streaming as streaming_bench
+from jobs.benchmarks.by_group import ByGroupConfig
+from jobs.benchmarks.joint import JointBenchmarkConfig
+from jobs.benchmarks.memory import MemoryConfig
+from jobs.benchmarks.streaming import StreamingConfig
+
+RUNS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "streaming": streaming_bench.run,
+    "memory": memory_bench.run,
+    "joint": joint_bench.run,
+    "by_group": by_group_bench.run,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchJob:
+    """A benchmark.
+
+    Attributes:
+        config: what is measured; its kind is fixed by the recipe.
+        directory: of the runs' records; each start is a run of its own.
+        study: the MLflow experiment.
+    """
+
+    config: Annotated[
+        StreamingConfig | MemoryConfig | JointBenchmarkConfig | ByGroupConfig, Field(discriminator="kind")
+    ]
+    directory: str = "runs/bench"
+    study: str = "bench"
+
+
+def bench(job: BenchJob) -> dict[str, Any]:
+    """Measure, print and log."""
+    name = job.config.kind
+    started = time.strftime("%Y-%m-%dT%H%M%S")
+    with job_run(study=job.study, name=name, directory=f"{job.directory}/{name}-{started}", config=job) as tracked:
+        result = {"benchmark": name, "date": started, "machine": _machine(), **RUNS[name](job.config)}
+        numbers = {key: value for key, value in result.items() if isinstance(value, int | float)}
+        tracked.log_metrics({key: float(value) for key, value in numbers.items()})
+    print(json.dumps(result, indent=2))
+    return result
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}"
+
+
+def streaming() -> BenchJob:
+    """A streamed audit (full-width Hyperprior, 8,192 images) against a bare loop that does the same work."""
+    return BenchJob(config=StreamingConfig())
+
+
+def memory() -> BenchJob:
+    """Peak memory of a streamed audit at 100,000 images against 10,000."""
+    return BenchJob(config=MemoryConfig())
+
+
+def joint() -> BenchJob:
+    """Batched reconstruction of Joint against CompressAI's own compress and decompress, same pixels."""
+    return BenchJob(config=JointBenchmarkConfig())
+
+
+def by_group() -> BenchJob:
+    """1,000 bootstrap resamples of group means against fairlearn's MetricFrame on the same numbers."""
+    return BenchJob(config=ByGroupConfig())
+
+
+RECIPES = {"streaming": streaming, "memory": memory, "joint": joint, "by_group": by_group}
+
+if __name__ == "__main__":
+    sys.exit(command.main("bench", RECIPES, bench, __doc__))
