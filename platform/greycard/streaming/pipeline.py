@@ -17,6 +17,7 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset, TaskPoolStrategy
 from ray.data.checkpoint import CheckpointConfig
+from ray.data.exceptions import SystemException, UserCodeException
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.exceptions import RayError as RayFailure
 from ray.util.annotations import RayDeprecationWarning
@@ -26,6 +27,7 @@ from greycard.schema import IMAGE_ID
 from greycard.streaming.session import Demand, fitting
 
 Table = Callable[[pa.Table], pa.Table]
+_CARRIERS: Final = (SystemException, UserCodeException)  # Ray Data's own: they carry the cause and say nothing
 _LENGTH: Final = 600
 _RAISED: Final = re.compile(r"[\w.]*(Error|Exception|Unavailable): ")  # the end of a traceback
 _FILTER_CPUS: Final = 1.0  # Ray's checkpoint filter is an actor of this size
@@ -143,7 +145,7 @@ class Pipeline:
         try:
             dataset = self._stages(self._read())
             dataset.write_parquet(self.output.uri, filesystem=self.output.filesystem)
-        except (RayFailure, *_DATA_FAILURES) as error:
+        except (RayFailure, *_CARRIERS) as error:
             raise PipelineError(
                 f"{self.name}: {_cause(error)}. Finished rows are kept in {self.output.uri}; the same command goes on "
                 "from there"
@@ -205,15 +207,6 @@ class _Built:
         return self.call(table)
 
 
-def _data_failures() -> tuple[type[BaseException], ...]:
-    from ray.data.exceptions import SystemException, UserCodeException
-
-    return (SystemException, UserCodeException)
-
-
-_DATA_FAILURES: Final = _data_failures()
-
-
 def _cause(error: BaseException) -> str:
     """Return the innermost message, on one line: what went wrong in the worker, not how it travelled."""
     chain: list[BaseException] = []
@@ -222,7 +215,7 @@ def _cause(error: BaseException) -> str:
         chain.append(step)
         cause = getattr(step, "cause", None)
         step = cause if isinstance(cause, BaseException) else step.__cause__
-    told = [link for link in chain if not isinstance(link, _DATA_FAILURES) and str(link).strip()]
+    told = [link for link in chain if not isinstance(link, _CARRIERS) and str(link).strip()]
     innermost = told[-1] if told else error
     lines = [line.strip() for line in str(innermost).splitlines() if line.strip()]
     if isinstance(innermost, RayTaskError | ActorDiedError) and _RAISED.match(lines[-1]):

@@ -7,7 +7,7 @@ No stage knows Ray.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -19,26 +19,9 @@ from torch import Tensor
 
 from greycard.datasets.pixels import encode_png
 from greycard.protocols import Classifier, Codec, Measure, Restored
-from greycard.schema import (
-    BPP_ESTIMATED,
-    BPP_PAYLOAD,
-    BPP_TOTAL,
-    ERROR,
-    FAILED,
-    OK,
-    POINT,
-    RECONSTRUCTION,
-    STATUS,
-    prediction_column,
-)
-from greycard.streaming.columns import (
-    DECODE_ERROR,
-    PIXELS,
-    list_column,
-    pixels_of,
-    prediction_lists,
-)
+from greycard.streaming.columns import DECODE_ERROR, PIXELS, pixels_of
 from greycard.streaming.decode import reason
+from greycard.streaming.rows import PointResult, Rows
 
 NON_FINITE: Final = "non-finite reconstruction"
 
@@ -223,7 +206,7 @@ class Restoration:
             kept = kept.append_column(name, column)
         return kept
 
-    def _at(self, point: float, originals: Tensor) -> "PointResult":
+    def _at(self, point: float, originals: Tensor) -> PointResult:
         restored = self.restore(originals, point)
         images = restored.images
         return PointResult(
@@ -233,88 +216,6 @@ class Restoration:
             self.classify(images) if len(images) else {},
             encode_pngs(images, restored.errors),
         )
-
-
-class PointResult(NamedTuple):
-    """What one operating point gave for the N images that decoded.
-
-    Attributes:
-        bits: (N, 3) float64: estimated, payload, total bits an image.
-        errors: "" or a reason an image.
-        measures: name -> (N,) float64.
-        predictions: task -> (N, S) int8.
-        pngs: the encoded reconstruction, None where it failed.
-    """
-
-    bits: NDArray[np.float64]
-    errors: list[str]
-    measures: Mapping[str, NDArray[np.float64]]
-    predictions: Mapping[str, NDArray[np.int8]]
-    pngs: list[bytes | None]
-
-
-class Rows(NamedTuple):
-    """A block's layout: how many rows, which of them decoded, why the others did not, and the operating points."""
-
-    total: int
-    good: NDArray[np.intp]
-    decode_errors: list[str]
-    points: tuple[float, ...]
-
-    def columns(
-        self,
-        results: Sequence[PointResult],
-        measures: Sequence[str] | Mapping[str, Any],
-        seeds: Mapping[str, int],
-        pixels: int,
-    ) -> dict[str, pa.Array]:
-        """Return the list columns of a block: rates in bits per pixel, measures, predictions, PNG files, status."""
-        errors = self._errors(results)
-        failed = np.array([[bool(error) for error in row] for row in errors], bool).reshape(self._shape)
-        columns = {POINT: list_column(np.tile(self.points, self.total), self.total, pa.float64())}
-        columns[RECONSTRUCTION] = self._pngs(results)
-        for index, name in enumerate((BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL)):
-            columns[name] = self._numbers([result.bits[:, index] / pixels for result in results], failed)
-        for name in measures:
-            columns[name] = self._numbers([result.measures[name] for result in results], failed)
-        for task, count in seeds.items():
-            columns[prediction_column(task)] = self._predictions(results, task, count, failed)
-        status = np.where(failed, FAILED, OK).reshape(-1).tolist()
-        columns[STATUS] = list_column(status, self.total, pa.string())
-        columns[ERROR] = list_column([error for row in errors for error in row], self.total, pa.string())
-        return columns
-
-    @property
-    def _shape(self) -> tuple[int, int]:
-        return (self.total, len(self.points))
-
-    def _errors(self, results: Sequence[PointResult]) -> list[list[str]]:
-        errors = [[error] * len(self.points) for error in self.decode_errors]
-        for index, row in enumerate(self.good):
-            errors[row] = [result.errors[index] for result in results]
-        return errors
-
-    def _numbers(self, values: Sequence[NDArray[np.float64]], failed: NDArray[np.bool_]) -> pa.Array:
-        full = np.full(self._shape, np.nan)
-        full[self.good] = np.stack(values, axis=1)
-        full[failed] = np.nan
-        return list_column(full.reshape(-1), self.total, pa.float64())
-
-    def _predictions(
-        self, results: Sequence[PointResult], task: str, seeds: int, failed: NDArray[np.bool_]
-    ) -> pa.Array:
-        full = np.full((*self._shape, seeds), -1, np.int8)
-        if len(self.good):
-            full[self.good] = np.stack([result.predictions[task] for result in results], axis=1)
-        full[failed] = -1
-        return prediction_lists(full)
-
-    def _pngs(self, results: Sequence[PointResult]) -> pa.Array:
-        files: list[bytes | None] = [None] * (self.total * len(self.points))
-        for index, row in enumerate(self.good):
-            for place, result in enumerate(results):
-                files[row * len(self.points) + place] = result.pngs[index]
-        return list_column(files, self.total, pa.binary())
 
 
 def _on(config: Any, device: str) -> Any:
