@@ -40,7 +40,7 @@ class JointBenchmarkConfig:
     num_serial: int = 256
     compute_batch: int = 64
     bitstreams: bool = True
-    threads: int = 1
+    threads: int = 0
     spread: float = 1.0
 
     def __post_init__(self) -> None:
