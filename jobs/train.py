@@ -176,7 +176,7 @@ def demo_chain(name: str, shards: str) -> CodecTraining:
 def demo_phenotypes(name: str, shards: str) -> ClassifierTraining:
     """Return the demo's classifiers: one small backbone with six heads, two seeds.
 
-    Half of the training images are softened: a classifier that has seen sharp images alone reads a blurred dark
+    Some training images are softened: a classifier that has seen sharp images alone reads a blurred dark
     face as lighter, whatever the codec was trained on.
     """
     return ClassifierTraining(
@@ -185,12 +185,12 @@ def demo_phenotypes(name: str, shards: str) -> ClassifierTraining:
         seeds=(0, 1),
         a_model="all",
         loop=LoopConfig(
-            epochs=7,
+            epochs=8,
             batch_size=32,
             optimizer=AdamConfig(learning_rate=4e-3, weight_decay=0.01),
             schedule=CosineConfig(warmup=0.15),
             mirror=True,
-            soften=0.5,
+            soften=0.3,
             keep="last",
             channels_last=True,
         ),
