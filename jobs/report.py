@@ -219,7 +219,7 @@ def _provenance(job: ReportJob, manifest: Manifest, run_id: str) -> dict[str, st
         "source commit": git_commit(),
         "versions": ", ".join(versions),
         "MLflow": f"experiment {job.study}, run {run_id}",
-        "intervals": f"{job.config.findings.resamples} bootstrap resamples of people; noise floor from "
+        "intervals": f"{job.config.findings.resamples} bootstrap resamples of identities; noise floor from "
         f"{job.config.findings.permutations} permutations; seed {job.config.findings.seed}",
     }
 

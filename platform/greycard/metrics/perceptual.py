@@ -22,6 +22,11 @@ _FILES: Final = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"
 _SOURCE: Final = "https://download.pytorch.org/models/"
 
 
+def _short(path: Path) -> str:
+    """Return a path as a person writes it: ``~`` for the home folder."""
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+
+
 class MeasureUnavailable(RuntimeError):  # noqa: N818  (a state of this machine, not a mistake)
     """A measure can't be had here; the message says what to fetch and where to put it.
 
@@ -80,7 +85,7 @@ class Lpips:
         if path.is_file():
             return ""
         return (
-            f"no backbone weights at {path}; fetch {_SOURCE}{_FILES[self.net]} and put it there, "
+            f"no backbone weights at {_short(path)}; fetch {_SOURCE}{_FILES[self.net]} and put it there, "
             "or set weights=PATH of the lpips measure"
         )
 

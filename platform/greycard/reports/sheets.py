@@ -176,7 +176,8 @@ def draw(sheet: Sheet, *, scale: int = 2) -> Image.Image:
         names = ", ".join(map(nice, sheet.missing))
         pen.text((_GAP, bottom), f"no images: {names}", fill=_INK, font=_font(_SMALL))
         bottom += 20
-    _draw_legend(pen, bottom + 4)
+    if any(tile.border is not None for row in sheet.rows for tile in row.tiles):
+        _draw_legend(pen, bottom + 4)
     return canvas
 
 
