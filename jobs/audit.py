@@ -90,10 +90,10 @@ def _local(directory: str) -> Path:
 def _log_system(system: SystemResult, tracked: Run) -> None:
     took = f"{system.images / system.seconds:,.0f} images/s" if system.seconds else "was there already"
     print(f"{system.name}: {system.images:,} images x {len(system.points)} points, {system.n_failed} failed, {took}")
-    counts = {"images": system.images, "rows": system.rows, "n_ok": system.n_ok, "n_failed": system.n_failed}
+    numbers = {f"n_failed/{system.name}": float(system.n_failed)}
     if system.seconds:
-        counts |= {"seconds": system.seconds, "images_per_second": system.images / system.seconds}
-    tracked.log_metrics({f"system/{system.name}/{name}": value for name, value in counts.items()})
+        numbers[f"images_per_second/{system.name}"] = system.images / system.seconds
+    tracked.log_metrics(numbers)
 
 
 def trained_systems(job: TrainJob) -> tuple[System, ...]:
