@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import pkgutil
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -12,11 +13,18 @@ from scipy.stats import entropy
 from torch import Tensor
 
 import greycard.losses
-from greycard.config import ConfigError, from_dict
-from greycard.losses import LOSSES, DpL2, DpMi, EoL2, EoMi, Iou, IouPaired, JointTable
+from greycard.config import ConfigError, from_dict, override
+from greycard.losses import LOSSES, DpL2, DpMi, EoL2, EoMi, FairLossConfig, Iou, IouPaired, JointTable
 from greycard.losses.cells import describe_empty
 
-ALL = [*LOSSES.values()]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A config with a loss in it."""
+
+    fair: FairLossConfig = field(default_factory=DpL2)
+
+
 names = pytest.mark.parametrize("kind", LOSSES)
 
 # 24 rows, [prediction, label, group]: 8 rows with label 0 and 4 with label 1 in each of two groups
@@ -290,6 +298,18 @@ class TestConfigs:
     def test_names_near_matches(self, make, match: str) -> None:
         with pytest.raises((ValueError, ConfigError), match=match):
             make()
+
+    @names
+    def test_is_a_field_of_a_larger_config(self, kind: str) -> None:
+        values = {"fair": {"kind": kind, "lam": 150}}
+        assert from_dict(Phase, values) == Phase(fair=LOSSES[kind](lam=150.0))
+        assert override(Phase(), [f"fair.kind={kind}", "fair.lam=7"]).fair == LOSSES[kind](lam=7.0)
+
+    def test_a_larger_config_refuses_unknown_kinds_and_negative_lambda(self) -> None:
+        with pytest.raises(ConfigError, match=r"fair.kind: unknown kind 'eo_l3'; did you mean 'eo_l2'"):
+            from_dict(Phase, {"fair": {"kind": "eo_l3"}})
+        with pytest.raises(ConfigError, match=r"fair.lam must be 0 or above"):
+            override(Phase(), ["fair.lam=-1"])
 
 
 @pytest.mark.parametrize("name", [m.name for m in pkgutil.iter_modules(greycard.losses.__path__, "greycard.losses.")])
