@@ -25,7 +25,7 @@ from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, job_run
 from jobs import command, train
 from jobs.report import ReportConfig, Reported, ReportJob, check_names, make
-from jobs.train_plan import MODELS, WEIGHTS, ClassifierTraining, CodecTraining, TrainJob
+from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, trained_classifiers, trained_codec
 
 PIXEL_MEASURES = (Mse(), Psnr(), Ssim())
 RAW = System(name="raw", codec=RawConfig())
@@ -96,32 +96,16 @@ def _log_system(system: SystemResult, tracked: Run) -> None:
     tracked.log_metrics(numbers)
 
 
-def trained_systems(job: TrainJob) -> tuple[System, ...]:
-    """Return a training job's codec chains as systems, with the weights where the job leaves them."""
-    return tuple(
-        System(
-            name=chain.name,
-            codec=replace(
-                chain.codec, weights=tuple(_weights(job, chain.model_name(lam)) for lam in chain.codec.lambdas)
-            ),
-        )
-        for chain in job.models
-        if isinstance(chain, CodecTraining)
-    )
+def systems_of(job: TrainJob) -> tuple[System, ...]:
+    """Return a training job's codec chains as systems."""
+    chains = [item for item in job.models if isinstance(item, CodecTraining)]
+    return tuple(System(name=chain.name, codec=trained_codec(job, chain)) for chain in chains)
 
 
-def trained_classifiers(job: TrainJob) -> tuple[ClassifierConfig, ...]:
-    """Return a training job's classifiers, with the weights where the job leaves them."""
-    return tuple(
-        replace(config, weights=_weights(job, name))
-        for item in job.models
-        if isinstance(item, ClassifierTraining)
-        for name, config in item.models().items()
-    )
-
-
-def _weights(job: TrainJob, model: str) -> str:
-    return str(Path(job.directory) / MODELS / model / WEIGHTS)
+def classifiers_of(job: TrainJob) -> tuple[ClassifierConfig, ...]:
+    """Return a training job's classifiers, all tasks and seeds."""
+    sets = [item for item in job.models if isinstance(item, ClassifierTraining)]
+    return tuple(config for item in sets for config in trained_classifiers(job, item))
 
 
 def jpeg() -> AuditJob:
@@ -144,9 +128,9 @@ def paper000() -> AuditJob:
         audit=RestorationAudit(
             study="paper000",
             shards="runs/shards/rfw",
-            systems=(RAW, System(name="jpeg", codec=JpegConfig()), *trained_systems(train.codecs_paper())),
+            systems=(RAW, System(name="jpeg", codec=JpegConfig()), *systems_of(train.codecs_paper())),
             measures=(*PIXEL_MEASURES, Lpips()),
-            classifiers=trained_classifiers(train.classifiers_paper()),
+            classifiers=classifiers_of(train.classifiers_paper()),
             resize=True,
             directory="runs/paper000/audit",
             resources=Resources(actors=4),
@@ -163,14 +147,15 @@ def demo() -> AuditJob:
             systems=(
                 RAW,
                 System(name="jpeg", codec=JpegConfig(qualities=(1, 5, 10, 25, 50), tables="once")),
-                *trained_systems(train.demo_codecs()),
+                *systems_of(train.demo_codecs()),
             ),
             measures=(*PIXEL_MEASURES, Lpips()),
-            classifiers=trained_classifiers(train.demo_classifiers()),
+            classifiers=classifiers_of(train.demo_classifiers()),
             directory="runs/demo/audit",
         ),
         report=ReportConfig(
-            title="Drawn faces through JPEG and a small Hyperprior", pairs=(("unbalanced", "balanced"),)
+            title="Drawn faces through JPEG and a small Hyperprior",
+            pairs=(("hyperprior_unbalanced", "hyperprior_balanced"),),
         ),
     )
 
@@ -184,7 +169,7 @@ def photos() -> AuditJob:
             systems=(
                 RAW,
                 System(name="jpeg", codec=JpegConfig(qualities=(1, 5, 10, 25, 50, 75), tables="once")),
-                *trained_systems(train.photos_codecs()),
+                *systems_of(train.photos_codecs()),
             ),
             measures=(*PIXEL_MEASURES, Lpips()),
             directory="runs/photos/audit",

@@ -48,8 +48,8 @@ def study(job: StudyJob) -> Reported:
 def demo() -> StudyJob:
     """Drawn faces (not people): does a codec trained on mostly Caucasian faces treat African faces worse?"""
 
-    def drawn(name: str, count: int, mix: str, seed: int, split: SplitConfig) -> shards.ShardsJob:
-        source = FacesConfig(count=count, mix=mix, seed=seed)
+    def drawn(name: str, count: int, mix: str, seed: int, split: SplitConfig, an_identity: int = 4) -> shards.ShardsJob:
+        source = FacesConfig(count=count, mix=mix, seed=seed, images_per_identity=an_identity)
         return shards.ShardsJob(source=source, directory=f"runs/demo/shards/{name}", split=split)
 
     training = SplitConfig(train=0.95, val=0.05, test=0.0)
@@ -57,7 +57,7 @@ def demo() -> StudyJob:
         shards=(
             drawn("unbalanced", 4000, "celeba_like", 1, training),
             drawn("balanced", 4000, "balanced", 2, training),
-            drawn("phenotypes", 6000, "balanced", 3, training),
+            drawn("phenotypes", 6000, "balanced", 3, training, an_identity=1),
             drawn("test", 2000, "balanced", 4, SplitConfig(train=0.0, val=0.0, test=1.0)),
         ),
         train=(train.demo_codecs(), train.demo_classifiers()),

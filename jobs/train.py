@@ -11,11 +11,10 @@ system that all of them see.
 
 import contextlib
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from greycard.classifiers import ClassifierConfig, ResNetConfig
+from greycard.classifiers import ResNetConfig
 from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.shards import Manifest
 from greycard.streaming.session import Demand, require, session
@@ -25,7 +24,7 @@ from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
 from jobs import command
 from jobs.train_driver import Driver, TrainedModel
-from jobs.train_plan import ClassifierTraining, CodecTraining, TrainableCodec, TrainJob, WorkersConfig, plan
+from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, WorkersConfig, plan
 
 
 def train(job: TrainJob) -> dict[str, TrainedModel]:
@@ -51,19 +50,6 @@ def train(job: TrainJob) -> dict[str, TrainedModel]:
             return Driver(job, run, planned, unfinished).run_all()
 
 
-def trained_codec(training: CodecTraining, models: Mapping[str, TrainedModel]) -> TrainableCodec:
-    """Return a chain's codec with its trained weights, one a λ, by registry URI."""
-    names = [training.model_name(lam) for lam in training.codec.lambdas]
-    return replace(training.codec, weights=tuple(models[name].uri for name in names))
-
-
-def trained_classifiers(
-    training: ClassifierTraining, models: Mapping[str, TrainedModel]
-) -> tuple[ClassifierConfig, ...]:
-    """Return a set's classifiers with their trained weights, by registry URI."""
-    return tuple(replace(config, weights=models[name].uri) for name, config in training.models().items())
-
-
 def codecs_paper() -> TrainJob:
     """Hyperprior, Joint and GaussianMix-Attn, full width, at the paper's five λ (days on a GPU)."""
     loop = LoopConfig(
@@ -77,8 +63,8 @@ def codecs_paper() -> TrainJob:
         device="auto",
     )
     return TrainJob(
-        study="codecs-paper",
-        directory="runs/train/codecs_paper",
+        study="paper000",
+        directory="runs/paper000/codecs",
         shards="runs/shards/celeba",
         models=(
             CodecTraining(name="hyperprior", codec=HyperpriorConfig(), loop=loop),
@@ -91,8 +77,8 @@ def codecs_paper() -> TrainJob:
 def classifiers_paper() -> TrainJob:
     """ResNet18 a phenotype from scratch at 64 pixels, five seeds: the recipe of the paper's text (section 3.3)."""
     return TrainJob(
-        study="classifiers-paper",
-        directory="runs/train/classifiers_paper",
+        study="paper000",
+        directory="runs/paper000/classifiers",
         shards="runs/shards/rfw",
         models=(ClassifierTraining(name="resnet18", classifier=ResNetConfig(), loop=_paper_classifier_loop()),),
     )
@@ -102,8 +88,8 @@ def classifiers_code() -> TrainJob:
     """ResNet18 a phenotype from ImageNet weights at 224 pixels and values 0..255, as the published code has it."""
     classifier = ResNetConfig(pretrained="weights/resnet18-f37072fd.pth", pixels="bytes", resize=224)
     return TrainJob(
-        study="classifiers-code",
-        directory="runs/train/classifiers_code",
+        study="paper000",
+        directory="runs/paper000/classifiers_code",
         shards="runs/shards/rfw",
         models=(
             ClassifierTraining(
@@ -128,10 +114,10 @@ def demo_codecs() -> TrainJob:
     """A small Hyperprior at three low rates on an unbalanced and on a balanced set of drawn faces (about a minute)."""
     return TrainJob(
         study="demo",
-        directory="runs/demo/train_codecs",
+        directory="runs/demo/codecs",
         models=(
-            demo_chain("unbalanced", "runs/demo/shards/unbalanced"),
-            demo_chain("balanced", "runs/demo/shards/balanced"),
+            demo_chain("hyperprior_unbalanced", "runs/demo/shards/unbalanced"),
+            demo_chain("hyperprior_balanced", "runs/demo/shards/balanced"),
         ),
         workers=WorkersConfig(parallel=2),
     )
@@ -141,7 +127,7 @@ def demo_classifiers() -> TrainJob:
     """Small phenotype classifiers of drawn faces, two seeds (about a minute)."""
     return TrainJob(
         study="demo",
-        directory="runs/demo/train_classifiers",
+        directory="runs/demo/classifiers",
         models=(demo_phenotypes("phenotypes", "runs/demo/shards/phenotypes"),),
         workers=WorkersConfig(parallel=2),
     )
@@ -218,7 +204,7 @@ def photos_codecs() -> TrainJob:
     }
     return TrainJob(
         study="photos",
-        directory="runs/photos/train",
+        directory="runs/photos/codecs",
         shards="runs/photos/shards",
         models=tuple(
             CodecTraining(name=name, codec=codec, loop=loop, fine_tune=fine_tune, auxiliary_learning_rate=1e-2)

@@ -146,6 +146,21 @@ class TrainJob:
             raise ValueError(f"size must be at least 1, got {self.size}")
 
 
+def trained_codec(job: TrainJob, training: CodecTraining) -> TrainableCodec:
+    """Return a chain's codec with its weights, one a λ, where the job leaves them."""
+    weights = tuple(_weights(job, training.model_name(lam)) for lam in training.codec.lambdas)
+    return replace(training.codec, weights=weights)
+
+
+def trained_classifiers(job: TrainJob, training: ClassifierTraining) -> tuple[ClassifierConfig, ...]:
+    """Return a set's classifiers with their weights, where the job leaves them."""
+    return tuple(replace(config, weights=_weights(job, name)) for name, config in training.models().items())
+
+
+def _weights(job: TrainJob, model: str) -> str:
+    return str(Path(job.directory) / MODELS / model / WEIGHTS)
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A model to train, and the model that must be finished first ("" if none)."""

@@ -23,9 +23,17 @@ from greycard.training.checkpoints import CheckpointError
 from greycard.training.fit import read_epochs, train_model
 from greycard.training.loop import DivergedError, LoopConfig
 from greycard.training.optimizers import AdamConfig, SgdConfig
-from jobs.train import RECIPES, train, trained_classifiers, trained_codec
+from jobs.train import RECIPES, train
 from jobs.train_driver import TrainError
-from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, WorkersConfig, plan
+from jobs.train_plan import (
+    ClassifierTraining,
+    CodecTraining,
+    TrainJob,
+    WorkersConfig,
+    plan,
+    trained_classifiers,
+    trained_codec,
+)
 
 SESSION = SessionConfig(address="local", num_cpus=2, object_store_mb=80, progress=False)
 ADAM = AdamConfig(learning_rate=1e-3)
@@ -117,11 +125,11 @@ def test_codecs_and_classifiers_are_trained_logged_registered_and_not_trained_ag
     assert list(models) == ["tiny@0.0067", "tiny@0.0009", "skin-seed0", "skin-seed1"]
     assert models["tiny@0.0009"].uri == "models:/greycard-tiny-0.0009/1"
 
-    codec = trained_codec(CODEC, models).build()
+    codec = trained_codec(config, CODEC).build()
     images = load_images(shards, "test", size=64).images[:3]
     assert codec.points == (0.0009, 0.0067)
     assert codec.reconstruct(images, 0.0009).images.shape == images.shape
-    classifiers = trained_classifiers(CLASSIFIER, models)
+    classifiers = trained_classifiers(config, CLASSIFIER)
     assert classifiers[1].build().predict(images)["eye_type"].shape == (3,)
     assert read_description(models["tiny@0.0009"].weights)["lambda"] == 0.0009
 
