@@ -1,6 +1,7 @@
 """A real Ray head with its job server, in a process group of its own."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -24,8 +25,11 @@ def _free_port():
 
 
 def _answers(address):
+    """Whether a job that does nothing is taken: the server listens a while before it can run jobs."""
+    job = json.dumps({"entrypoint": "true"}).encode()
+    request = urllib.request.Request(f"{address}/api/jobs/", job, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(f"{address}/api/version", timeout=2) as reply:
+        with urllib.request.urlopen(request, timeout=10) as reply:
             return reply.status == 200
     except OSError:
         return False
@@ -65,7 +69,7 @@ def _await(head, address, log):
 def _stop(head):
     os.killpg(head.pid, signal.SIGTERM)
     try:
-        head.wait(20)
+        head.wait(5)
     except subprocess.TimeoutExpired:
         os.killpg(head.pid, signal.SIGKILL)
         head.wait()

@@ -3,10 +3,12 @@
 import asyncio
 import ipaddress
 import json
+import logging
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ from greycard.schema import unknown
 VERBS = ("shards", "train", "audit", "report", "study", "bench")
 FORWARDED = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "RAY_AUTH_MODE")
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+AGENT_SECONDS = 45.0
 
 
 class SubmissionError(RuntimeError):
@@ -76,9 +79,12 @@ def submit(submission: Submission, *, wait: bool = True) -> int:
     """
     from ray.job_submission import JobSubmissionClient
 
+    logging.getLogger("ray").setLevel(logging.ERROR)  # a line for every file that is not uploaded
     try:
         client = JobSubmissionClient(submission.address)
-        job = client.submit_job(entrypoint=submission.entrypoint, runtime_env=submission.runtime_env)
+        job = _patiently(
+            lambda: client.submit_job(entrypoint=submission.entrypoint, runtime_env=submission.runtime_env)
+        )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise SubmissionError(
             f"the Ray job server at {submission.address} did not take the job: {error}. Is the dashboard running there "
@@ -94,6 +100,18 @@ def submit(submission: Submission, *, wait: bool = True) -> int:
         print(f"\nleft {job} running; stop it with: ray job stop --address {submission.address} {job}")
         return 130
     return _exit_code(client, job)
+
+
+def _patiently(attempt: Callable[[], str]) -> str:
+    """Try again while the head has started and the agent that runs jobs has not."""
+    deadline = time.monotonic() + AGENT_SECONDS
+    while True:
+        try:
+            return attempt()
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 async def _follow(client: Any, job: str) -> None:
