@@ -47,6 +47,7 @@ def job_server():
     with tempfile.TemporaryDirectory(prefix="gc", dir="/tmp", ignore_cleanup_errors=True) as folder:
         command = [RAY, "start", "--head", "--block", "--num-cpus=4", "--node-ip-address=127.0.0.1"]
         command += [f"--port={_free_port()}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1"]
+        command += [f"--dashboard-agent-listen-port={_free_port()}"]  # another Ray of this machine may hold the default
         command += [f"--temp-dir={folder}", "--disable-usage-stats", "--object-store-memory=300000000"]
         with Path(folder, "head.log").open("w") as log:
             head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
