@@ -92,6 +92,17 @@ def test_refuses_what_is_not_a_pair_of_8_bit_batches(measure: Measure) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(MEASURES))
+def test_its_config_says_how_small_images_may_be(kind: str, backbone: str) -> None:
+    config = MEASURES[kind](**{"weights": backbone} if kind == "lpips" else {})
+    least = config.min_size
+    measure = config.build()
+    assert measure(*(images[:2, :, :least, :least] for images in pair())).shape == (2,)
+    if least > 1:
+        with pytest.raises(ValueError, match=f"at least {least} x {least} pixels"):
+            measure(*(images[:2, :, :, : least - 1] for images in pair()))
+
+
+@pytest.mark.parametrize("kind", sorted(MEASURES))
 def test_is_made_from_a_config(kind: str) -> None:
     holder = from_dict(Holder, {"measure": {"kind": kind}})
     assert holder.measure == MEASURES[kind]()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from greycard.metrics.decibels import CAP_DB, psnr_of_mse
 from greycard.metrics.perceptual import Lpips
-from greycard.metrics.pixels import check_pair
+from greycard.metrics.pixels import check_pair, check_size
 
 _RADIUS = 5  # 3.5 standard deviations, as scikit-image truncates
 _SIGMA = 1.5
@@ -36,6 +36,11 @@ class Mse:
     def higher_is_better(self) -> bool:
         """False."""
         return False
+
+    @property
+    def min_size(self) -> int:
+        """Least height and width in pixels: 1: any image."""
+        return 1
 
     def build(self) -> "Mse":
         """Return itself."""
@@ -82,6 +87,11 @@ class Psnr:
         """True."""
         return True
 
+    @property
+    def min_size(self) -> int:
+        """Least height and width in pixels: 1: any image."""
+        return 1
+
     def build(self) -> "Psnr":
         """Return itself."""
         return self
@@ -119,6 +129,11 @@ class Ssim:
         """True."""
         return True
 
+    @property
+    def min_size(self) -> int:
+        """Least height and width in pixels: 11, its window's."""
+        return 2 * _RADIUS + 1
+
     def build(self) -> "Ssim":
         """Return itself."""
         return self
@@ -135,8 +150,7 @@ class Ssim:
             1.0
         """
         check_pair(reference, restored)
-        if min(reference.shape[-2:]) < 2 * _RADIUS + 1:
-            raise ValueError(f"ssim needs images of at least 11 x 11 pixels, got {tuple(reference.shape[-2:])}")
+        check_size("ssim", reference, self.min_size)
         parts = [
             _ssim(reference[start : start + _AT_A_TIME], restored[start : start + _AT_A_TIME])
             for start in range(0, len(reference), _AT_A_TIME)

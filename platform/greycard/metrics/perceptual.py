@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from greycard.metrics.pixels import check_pair
+from greycard.metrics.pixels import check_pair, check_size
 
 _FILES: Final = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
 _SOURCE: Final = "https://download.pytorch.org/models/"
+_MIN_SIZE: Final = 64
 
 
 def _short(path: Path) -> str:
@@ -73,6 +74,11 @@ class Lpips:
         """Its column."""
         return "lpips"
 
+    @property
+    def min_size(self) -> int:
+        """Least height and width in pixels: 64, below which the backbones' last layers see next to nothing."""
+        return _MIN_SIZE
+
     def weights_path(self) -> Path:
         """Return the file that the backbone is read from, whether or not it exists."""
         if self.weights:
@@ -124,8 +130,7 @@ class LpipsMeasure:
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:
         """Compare (N, 3, H, W) uint8 pairs, H and W at least 64; returns (N,) float64."""
         check_pair(reference, restored)
-        if min(reference.shape[-2:]) < 64:
-            raise ValueError(f"lpips needs images of at least 64 x 64 pixels, got {tuple(reference.shape[-2:])}")
+        check_size("lpips", reference, _MIN_SIZE)
         device = next(self._network.parameters()).device
         found = []
         for start in range(0, len(reference), self._compute_batch):

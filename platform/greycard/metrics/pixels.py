@@ -17,3 +17,16 @@ def check_pair(reference: Tensor, restored: Tensor) -> None:
         )
     if reference.dtype != torch.uint8 or restored.dtype != torch.uint8:
         raise TypeError(f"expected uint8 pixels, got {reference.dtype} and {restored.dtype}; round and clip first")
+
+
+def check_size(measure: str, images: Tensor, least: int) -> None:
+    """Check that (N, 3, H, W) images are at least ``least`` pixels high and wide.
+
+    Raises:
+        ValueError: they are smaller.
+    """
+    if min(images.shape[-2:]) < least:
+        raise ValueError(
+            f"{measure} needs images of at least {least} x {least} pixels, got {tuple(images.shape[-2:])}; "
+            f"measure larger images or leave {measure} out"
+        )
