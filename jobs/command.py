@@ -49,10 +49,21 @@ def main(
     try:
         run(config)
     except Exception as error:
-        if type(error).__module__.startswith("greycard."):  # worded for the person who runs the job
-            return _fail(str(error), 1)
-        raise
+        if arguments.debug or not _is_worded(error):
+            raise
+        return _fail(str(error), 1)
     return 0
+
+
+def _is_worded(error: Exception) -> bool:
+    """Say whether our own code raised an error of input or of the surroundings, in words for who runs the job."""
+    if not isinstance(error, ValueError | OSError | RuntimeError):
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return str(module).split(".")[0] in ("greycard", "jobs", "__main__")
 
 
 def _parser(verb: str, recipes: Mapping[str, Callable[[], Any]], doc: str) -> argparse.ArgumentParser:
@@ -72,6 +83,7 @@ def _parser(verb: str, recipes: Mapping[str, Callable[[], Any]], doc: str) -> ar
         help="change one field by its dotted name, for example --set directory=runs/mine; repeat for several",
     )
     parser.add_argument("--list", action="store_true", help="list the recipes and stop")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
     parser.add_argument("--dry-run", action="store_true", help="print the resolved configuration as YAML and stop")
     return parser
 

@@ -12,6 +12,7 @@ from greycard.config import ConfigError
 class Jpeg:
     kind: Literal["jpeg"] = "jpeg"
     quality: int = 3
+    subsampling: Literal["4:4:4", "4:2:0"] = "4:2:0"
 
     def __post_init__(self):
         if not 1 <= self.quality <= 8:
@@ -32,6 +33,7 @@ class Audit:
     codec: Codec = field(default_factory=Jpeg)
     systems: tuple[Codec, ...] = (Jpeg(), Neural())
     shares: dict[str, float] | None = None
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     name: str = "faces"
 
 
@@ -54,7 +56,7 @@ def test_choosing_a_kind_starts_from_its_defaults_and_takes_its_fields():
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("codec.qualty=2", ["codec.qualty", "'quality'", "kind, quality"]),
+        ("codec.qualty=2", ["codec.qualty", "'quality'", "kind, quality, subsampling"]),
         ("codec.kind=jpg", ["'jpg'", "'jpeg'", "jpeg, neural"]),
         ("codec.quality=9", ["must be 1..8", "got 9"]),
         ("codec.quality=high", ["codec", "quality", "valid integer", "'high'"]),
@@ -64,12 +66,25 @@ def test_choosing_a_kind_starts_from_its_defaults_and_takes_its_fields():
         ("systems.1.lambdas=high", ["lambdas", "'high'"]),
         ("name.first=x", ["name.first", "plain value"]),
         ("nam=x", ["'name'"]),
+        ("codec.subsampling=4:4:2", ["codec.subsampling:", "'4:4:2'", "did you mean '4:4:4'"]),
     ],
 )
 def test_a_bad_setting_names_the_thing_and_what_is_accepted(setting, words):
     with pytest.raises(ConfigError) as caught:
         config.override(Audit(), [setting])
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_text_that_looks_like_something_else_stays_text():
+    changed = config.override(Audit(), ["codec.subsampling=4:4:4", "name=2024", "groups={Male: [yes, no]}"])
+    assert changed.codec.subsampling == "4:4:4"
+    assert changed.name == "2024"
+    assert changed.groups == {"Male": ("yes", "no")}
+
+
+def test_a_mapping_takes_one_key_after_another():
+    changed = config.override(Audit(), ["groups.race=[African]", "groups.gender=[female]"])
+    assert changed.groups == {"race": ("African",), "gender": ("female",)}
 
 
 def test_dictionaries_round_trip():

@@ -8,6 +8,7 @@ checks types and unions; ``__post_init__`` checks values.
 import dataclasses
 import hashlib
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ def from_dict(cls: type[C], values: Mapping[str, Any]) -> C:
     try:
         return TypeAdapter(cls).validate_python(values)
     except ValidationError as error:
-        raise ConfigError(_describe(cls, error)) from None
+        raise ConfigError(_describe(cls, values, error)) from None
 
 
 def override(config: C, settings: Sequence[str]) -> C:
@@ -58,7 +59,7 @@ def override(config: C, settings: Sequence[str]) -> C:
         if not separator or not path:
             raise ConfigError(f"--set takes NAME=VALUE (for example codec.quality=2), got {setting!r}")
         parts = path.strip().split(".")
-        _set(values, parts, _parse(text), path)
+        _set(values, parts, text, path)
         if parts[-1] == "kind":  # fill in the new kind's defaults, so that later settings find its fields
             values = to_dict(from_dict(type(config), values))
     return from_dict(type(config), values)
@@ -87,45 +88,49 @@ def flatten(config: Any) -> dict[str, str]:
     return flat
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML with the scalars of version 1.2: ``yes``, ``4:4:4`` and dates are text, ``1e-4`` is a number."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _name, _pattern, _first in (
+    ("bool", r"true|false", "tf"),
+    ("null", r"null|~|", "n~"),
+    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+\.?[0-9]*)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", "-+.0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z"), [*_first, ""])
+
+
 def _parse(text: str) -> Any:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError):
         return text
-    if isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    if isinstance(value, list):
-        return [_parse(item) if isinstance(item, str) else item for item in value]
     return value
 
 
-def _set(values: Any, parts: list[str], value: Any, path: str) -> None:
+def _set(values: Any, parts: list[str], text: str, path: str) -> None:
+    """Set a value in a tree of plain values; names are checked when the config is built."""
     head, rest = parts[0], parts[1:]
     if isinstance(values, list):
         if not head.isdigit() or int(head) >= len(values):
             raise ConfigError(f"{path}: {head!r} must be an index below {len(values)}")
-        if rest:
-            _set(values[int(head)], rest, value, path)
-        else:
-            values[int(head)] = value
-        return
-    if not isinstance(values, dict):
+        place: Any = int(head)
+    elif isinstance(values, dict):
+        place = head
+    else:
         raise ConfigError(f"{path}: {head!r} is set inside a plain value; shorten the path")
+    old = values[place] if isinstance(values, list) else values.get(place)
     if rest:
-        if head not in values:
-            raise ConfigError(f"{path}: {unknown('field', head, sorted(values))}")
-        if values[head] is None:
-            values[head] = {}
-        _set(values[head], rest, value, path)
+        if old is None:
+            old = values[place] = {}
+        _set(old, rest, text, path)
         return
-    if head not in values and values:
-        raise ConfigError(f"{path}: {unknown('field', head, sorted(values))}")
-    if head == "kind" and value != values.get("kind"):
+    value = _parse(text)
+    if head == "kind" and value != old:
         values.clear()
-    values[head] = value
+    values[place] = text if isinstance(old, str) and not isinstance(value, list | dict) else value
 
 
 def _dataclasses_in(annotation: Any) -> list[type]:
@@ -170,10 +175,30 @@ def _check_names(cls: Any, values: Any, path: str) -> None:
         _check_names(hints[name], value, dotted)
 
 
-def _describe(cls: type, error: ValidationError) -> str:
-    lines = []
-    for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"]) or cls.__name__
-        message = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{place}: {message}, got {item['input']!r}" if item["type"] != "value_error" else message)
-    return "; ".join(lines)
+def _describe(cls: type, values: Any, error: ValidationError) -> str:
+    return "; ".join(_describe_one(cls, values, item) for item in error.errors())
+
+
+def _describe_one(cls: type, values: Any, item: Any) -> str:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return message
+    place = _place(values, item["loc"]) or cls.__name__
+    if item["type"] == "literal_error":
+        return f"{place}: {unknown('value', item['input'], re.findall(_QUOTED, item['ctx']['expected']))}"
+    return f"{place}: {message}, got {item['input']!r}"
+
+
+_QUOTED = re.compile("'([^']*)'")
+
+
+def _place(values: Any, parts: Sequence[int | str]) -> str:
+    """Return the dotted name that ``--set`` takes, without the union tags that pydantic puts between."""
+    names = []
+    for index, part in enumerate(parts):
+        inside = (isinstance(values, Mapping) and part in values) or isinstance(values, list | tuple)
+        if inside:
+            values = values[part]
+        if inside or index == len(parts) - 1:
+            names.append(str(part))
+    return ".".join(names)

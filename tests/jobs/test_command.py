@@ -1,9 +1,10 @@
+import json
 from dataclasses import dataclass
 
 import pytest
 import yaml
 
-from greycard.config import ConfigError
+from greycard.config import ConfigError, override
 from jobs import command
 
 
@@ -74,12 +75,14 @@ def test_without_a_recipe_the_list_is_shown(capsys):
 
 def test_an_error_of_ours_is_one_line_and_others_keep_their_traceback(capsys):
     def ours(config):
-        raise ConfigError("the shards are missing")
+        override(config, ["cout=1"])
 
     def theirs(config):
-        raise ZeroDivisionError
+        json.loads("{")  # a ValueError as well, but not in our words
 
     assert call(["faces"], ours) == 1
-    assert capsys.readouterr().err == "error: the shards are missing\n"
-    with pytest.raises(ZeroDivisionError):
+    assert capsys.readouterr().err.startswith("error: cout: unknown field 'cout'; did you mean 'count'?")
+    with pytest.raises(json.JSONDecodeError):
         call(["faces"], theirs)
+    with pytest.raises(ConfigError):
+        call(["faces", "--debug"], ours)
