@@ -1,6 +1,6 @@
 """The rates frame: BD-rates by group, and bias over the range of rates that systems share.
 
-Two systems are only compared on one kind of rate: the first of the preferred columns that both have at every point.
+Systems are only compared on one kind of rate: the first of the preferred columns that all of them have at every point.
 """
 
 from collections.abc import Callable, Sequence
@@ -153,10 +153,9 @@ def _refused(kind: str, error: NotComparableError) -> dict[str, Any]:
 
 
 def _areas(curves: _Curves, min_overlap: float) -> list[dict[str, Any]]:
-    """Return area and mean of bias for every kind of rate that a system has as its first choice."""
+    """Return area and mean of bias, over the interval that the systems compared on one kind of rate share."""
     rows = []
-    for kind in dict.fromkeys(kinds[0] for name, kinds in curves.kinds.items() if name in curves.systems and kinds):
-        sharing = [name for name in curves.systems if curves.kinds[name][:1] == [kind] and curves.points(name) > 1]
+    for kind, sharing in _sharing(curves).items():
         for (attribute, measure, system), frame in curves.biases.items():
             if system not in sharing:
                 continue
@@ -172,6 +171,18 @@ def _areas(curves: _Curves, min_overlap: float) -> list[dict[str, Any]]:
             rows.append({**place, "measure": "bias_area", "value": total} | found)
             rows.append({**place, "measure": "bias_mean", "value": total / width} | found)
     return rows
+
+
+def _sharing(curves: _Curves) -> dict[str, list[str]]:
+    """Return kind of rate -> the systems compared on it: all on one where they can be, otherwise each on its first."""
+    systems = [name for name in curves.systems if curves.kinds[name] and curves.points(name) > 1]
+    if not systems:
+        return {}
+    try:
+        return {curves.shared_kind(*systems): systems}
+    except NotComparableError:
+        firsts = {name: curves.kinds[name][0] for name in systems}
+        return {kind: [name for name in systems if firsts[name] == kind] for kind in dict.fromkeys(firsts.values())}
 
 
 def _interval(curves: _Curves, kind: str, systems: list[str], min_overlap: float) -> tuple[float, float]:
