@@ -1,11 +1,14 @@
 """What every measure of the table promises."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
 import torch
 
 from greycard.config import ConfigError, from_dict, override, to_dict
+from greycard.metrics.columns import COLUMNS
 from greycard.metrics.distortion import MEASURES, MeasureConfig, Mse
 from greycard.protocols import Measure
 
@@ -110,8 +113,22 @@ def test_is_made_from_a_config(kind: str) -> None:
     assert override(Holder(), [f"measure.kind={kind}"]) == holder
 
 
-def test_names_differ_and_unknown_kinds_list_near_ones() -> None:
-    names = [config().name for config in MEASURES.values()]
-    assert sorted(names) == ["lpips", "mse", "psnr_db", "ssim"]
+def test_its_column_is_in_the_table_that_findings_and_reports_read(measure: Measure) -> None:
+    column = COLUMNS[measure.name]
+    assert column.higher_is_better == measure.higher_is_better
+    assert column.label
+    assert column.unit
+
+
+def test_every_column_has_a_measure() -> None:
+    assert sorted(config().name for config in MEASURES.values()) == sorted(COLUMNS)
+
+
+def test_the_table_of_columns_needs_no_torch() -> None:
+    code = "import sys, greycard.metrics.findings, greycard.reports.compose; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_unknown_kinds_list_near_ones() -> None:
     with pytest.raises(ConfigError, match="did you mean 'ssim'"):
         from_dict(Holder, {"measure": {"kind": "sim"}})

@@ -7,6 +7,7 @@ import pytest
 
 from greycard import schema
 from greycard.datasets.groups import RFW_COUNTS
+from greycard.metrics.columns import COLUMNS, Column
 from greycard.metrics.findings import Findings, FindingsConfig, summarise
 from greycard.metrics.phenotypes import MinShare, Table, TopK
 
@@ -325,3 +326,59 @@ def test_says_what_is_wrong_with_a_table(broken: pa.Table, message: str) -> None
 def test_says_what_is_wrong_with_a_config(settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         summarise(pa.concat_tables([table(), table("jpeg", 5.0)]), ATTRIBUTES, FindingsConfig(**settings))
+
+
+def payload_curve(system: str, rates: tuple[float, ...], estimated: bool) -> list[pa.Table]:
+    """A system whose groups differ by 2 dB at every rate; estimated rates are half of the coded ones."""
+    return [
+        table(
+            system,
+            float(index),
+            bpp_estimated=[rate / 2 if estimated else np.nan] * 8,
+            bpp_payload=[rate] * 8,
+            psnr_db=[25.0 + index] * 4 + [27.0 + index] * 4,
+        )
+        for index, rate in enumerate(rates)
+    ]
+
+
+def test_areas_use_the_rate_that_all_systems_have() -> None:
+    """A neural codec prefers its estimates, JPEG has only bytes: both have bytes, so they share that interval."""
+    neural, jpeg = payload_curve("neural", (0.1, 0.4, 1.0), True), payload_curve("jpeg", (0.2, 0.5, 2.0), False)
+    rates = summarise(pa.concat_tables([table(), *neural, *jpeg]), ATTRIBUTES, QUICK).rates
+    for system in ("neural", "jpeg"):
+        row = cell(rates, system=system, measure="bias_area", of="psnr_db")
+        assert (row["rate"], row["low_bpp"], row["high_bpp"]) == pytest.approx(("bpp_payload", 0.2, 1.0))
+        assert row["value"] == pytest.approx(2 * np.log10(5))
+    alone = summarise(pa.concat_tables([table(), *neural]), ATTRIBUTES, QUICK).rates
+    assert cell(alone, system="neural", measure="bias_area", of="psnr_db")["rate"] == "bpp_estimated"
+
+
+def test_a_single_point_or_a_dead_system_does_not_choose_the_rate_of_areas() -> None:
+    neural = payload_curve("neural", (0.1, 0.4, 1.0), True)
+    single = payload_curve("single", (0.3,), False)
+    dead = [table("dead", float(index), status=["failed"] * 8) for index in range(2)]
+    rates = summarise(pa.concat_tables([table(), *neural, *single, *dead]), ATTRIBUTES, QUICK).rates
+    areas = rates[rates["measure"] == "bias_area"]
+    assert set(areas["system"]) == {"neural"}
+    assert set(areas["rate"]) == {"bpp_estimated"}
+
+
+def test_a_new_measure_needs_only_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """African images are the more blurred ones; less is better."""
+    monkeypatch.setitem(COLUMNS, "blur", Column(label="blur", unit="pixels", higher_is_better=False))
+    blurred = table().append_column("blur", pa.array([4.0, 4, 4, 4, 1, 1, 3, 3]))
+    found = summarise(blurred, ATTRIBUTES, QUICK)
+    assert cell(found.groups, attribute="race", group="Asian", measure="blur")["value"] == 2
+    row = cell(found.disparities, measure="blur")
+    assert (row["bias"], row["best_group"], row["worst_group"]) == (2, "Asian", "African")
+
+
+def test_frames_say_what_their_intervals_cover() -> None:
+    wide, narrow = (
+        summarise(table(), ATTRIBUTES, FindingsConfig(resamples=200, permutations=9, level=level)).groups
+        for level in (0.99, 0.5)
+    )
+    assert (set(wide["level"]), set(narrow["level"])) == ({0.99}, {0.5})
+    place = {"attribute": "all", "measure": "psnr_db"}
+    assert cell(wide, **place)["low"] < cell(narrow, **place)["low"]

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from greycard.metrics.columns import COLUMNS
 from greycard.metrics.decibels import CAP_DB, psnr_of_mse
 from greycard.metrics.perceptual import Lpips
 from greycard.metrics.pixels import check_pair, check_size
@@ -34,8 +35,8 @@ class Mse:
 
     @property
     def higher_is_better(self) -> bool:
-        """False."""
-        return False
+        """Its direction."""
+        return COLUMNS[self.name].higher_is_better
 
     @property
     def min_size(self) -> int:
@@ -84,8 +85,8 @@ class Psnr:
 
     @property
     def higher_is_better(self) -> bool:
-        """True."""
-        return True
+        """Its direction."""
+        return COLUMNS[self.name].higher_is_better
 
     @property
     def min_size(self) -> int:
@@ -126,8 +127,8 @@ class Ssim:
 
     @property
     def higher_is_better(self) -> bool:
-        """True."""
-        return True
+        """Its direction."""
+        return COLUMNS[self.name].higher_is_better
 
     @property
     def min_size(self) -> int:

@@ -15,6 +15,7 @@ from greycard import schema
 from greycard.metrics import audit_rows, comparisons, phenotypes
 from greycard.metrics.audit_rows import AuditRows, PointRows
 from greycard.metrics.by_group import CROSS, Floats, Groups, Ints, clusters_of, cross, everyone
+from greycard.metrics.columns import COLUMNS
 from greycard.metrics.measured import Measured
 from greycard.metrics.merging import Merging, merge
 from greycard.metrics.point_frames import (
@@ -27,8 +28,6 @@ from greycard.metrics.point_frames import (
     seed_values,
 )
 
-MEASURES = ("psnr_db", "ssim", "mse", "lpips")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsConfig:
@@ -38,7 +37,7 @@ class FindingsConfig:
         attributes: what to group by; "race x gender" crosses attributes. Every image together ("all") always comes.
         resamples: bootstrap resamples; 0 leaves intervals out (NaN).
         permutations: for the noise floor and p-value; 0 leaves them out (NaN).
-        level: coverage of the intervals.
+        level: coverage of the intervals; reports call more than chance what has a p-value below 1 - level.
         seed: of both.
         reference: the system that changed nothing, for Δbias and drops; absent from the table = NaN.
         rules: grouping rule a task; tasks without one are not merged.
@@ -94,18 +93,18 @@ class Findings(NamedTuple):
 def summarise(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], config: FindingsConfig) -> Findings:
     """Compute every number by group from an audit table.
 
-    Measures: the distortion columns present ("psnr_db", "ssim", "mse", "lpips"), "psnr_db_of_mean_mse"; per task t
+    Measures: those of ``columns.COLUMNS`` that the table has, "psnr_db_of_mean_mse" where it has "mse"; per task t
     "accuracy_merged/t", "accuracy/t", "macro_recall/t"; "shift/skin_type" (mean of predicted - label code, negative =
     lighter) and "lighter/skin_type" (share predicted lighter). Accuracies average over classifier seeds.
 
     Frames, one row each:
         groups: system, point, bpp_estimated, bpp_payload, bpp_total (means over the OK images of system and point),
-            attribute, group, measure, value, low, high (bootstrap), count, identities, failed (rows), reference (the
-            untouched images' value), drop (reference - value), drop_low, drop_high (paired bootstrap),
-            group_bpp_estimated, group_bpp_payload, group_bpp_total (means over the group). Attribute "all" has one
+            attribute, group, measure, value, low, high (bootstrap), level (coverage of the row's intervals), count,
+            identities, failed (rows), reference (the untouched images' value), drop (reference - value), drop_low,
+            drop_high (paired bootstrap), group_bpp_estimated, group_bpp_payload, group_bpp_total (means over the group). Attribute "all" has one
             group, "all".
         disparities: system, point, bpp_*, attribute, measure, bias (max - min over groups, seed-averaged first), low,
-            high, bias_seed_mean (mean of each seed's bias), noise_floor (mean bias of permuted groups), p_value,
+            high, level, bias_seed_mean (mean of each seed's bias), noise_floor (mean bias of permuted groups), p_value,
             best_group, worst_group, reference_bias, delta (bias - reference_bias), delta_low, delta_high (paired),
             count_min (of the smallest group, 0 if one is empty), empty_groups (their names, "|" between). Noise floor
             and p-value are about images' results not depending on the group at all: macro recall can differ from its
@@ -116,8 +115,10 @@ def summarise(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], config
         rates: system, reference, attribute, group, measure, of, value, low_bpp, high_bpp, rate (the column used),
             reason ("" or why there is no value). Measures: "bd_rate" (percent of bits at equal ``of``, system vs
             reference in this group), "bd_psnr" (difference of ``of`` at equal rate), "bd_rate_vs_all" (this group vs
-            all images, same system), "bias_area" (of the bias of ``of`` over log10 bpp of the interval that all
-            systems share) and "bias_mean" (that area / its width).
+            all images, same system), "bias_area" (of the bias of ``of`` over log10 bpp, on the interval that all
+            systems with a rate and two points span, by the first kind of rate that all of them have; where there is
+            none, systems share an interval with those whose first kind is theirs) and "bias_mean" (that area / its
+            width).
         counts: system, point, n_in, n_ok, n_failed, reasons ("reason (n); ...", the five most frequent).
 
     Args:
@@ -128,7 +129,7 @@ def summarise(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], config
     Raises:
         ValueError: the table or config names something that is not there, with near matches.
     """
-    rows = audit_rows.read(table, attributes, MEASURES)
+    rows = audit_rows.read(table, attributes, tuple(COLUMNS))
     phenotypes.check_rules(config.rules, attributes)
     merging = _merging(rows, attributes, config)
     clusters = clusters_of(rows.identities, rows.num_images)

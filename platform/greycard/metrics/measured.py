@@ -11,18 +11,25 @@ from greycard import schema
 from greycard.metrics import phenotypes
 from greycard.metrics.audit_rows import AuditRows, PointRows
 from greycard.metrics.by_group import Floats, Ratios, means, stack
+from greycard.metrics.columns import PSNR_OF_MEAN_MSE, describe
 from greycard.metrics.decibels import psnr_of_mse
 from greycard.metrics.disparity import Direction
 from greycard.metrics.merging import Merging
 
 MERGED, PLAIN, RECALL, SHIFT, LIGHTER = "accuracy_merged", "accuracy", "macro_recall", "shift", "lighter"
-PSNR_OF_MEAN_MSE = "psnr_db_of_mean_mse"
-_DIRECTIONS: dict[str, Direction] = {"mse": "lower", "lpips": "lower", LIGHTER: "lower", SHIFT: "zero"}
+_OF_TASKS: dict[str, Direction] = {LIGHTER: "lower", SHIFT: "zero"}
 
 
 def direction(measure: str) -> Direction:
-    """Say whether higher, lower or closer to zero is better."""
-    return _DIRECTIONS.get(measure.split("/")[0], "higher")
+    """Say whether higher, lower or closer to zero is better.
+
+    Args:
+        measure: a column of ``columns.COLUMNS``, a number computed from one, or "<kind>/<task>".
+    """
+    kind, _, task = measure.partition("/")
+    if task:
+        return _OF_TASKS.get(kind, "higher")
+    return "higher" if describe(measure).higher_is_better else "lower"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from greycard.metrics.columns import COLUMNS
 from greycard.metrics.pixels import check_pair, check_size
 
 _FILES: Final = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
@@ -75,6 +76,11 @@ class Lpips:
         return "lpips"
 
     @property
+    def higher_is_better(self) -> bool:
+        """Its direction."""
+        return COLUMNS[self.name].higher_is_better
+
+    @property
     def min_size(self) -> int:
         """Least height and width in pixels: 64, below which the backbones' last layers see next to nothing."""
         return _MIN_SIZE
@@ -123,8 +129,8 @@ class LpipsMeasure:
 
     @property
     def higher_is_better(self) -> bool:
-        """False."""
-        return False
+        """Its direction."""
+        return COLUMNS[self.name].higher_is_better
 
     @torch.inference_mode()
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:

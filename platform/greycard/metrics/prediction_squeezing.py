@@ -9,7 +9,7 @@ so small remainders of either sign under these two say nothing.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,6 @@ from greycard.schema import unknown
 SOFT, HARD = "soft", "hard"
 _ZERO = 1e-12  # a disparity that counts as none
 Verdict = Literal["no soft gain", "squeezed", "partly kept", "kept", "undecided"]
-VERDICTS: Final[tuple[str, ...]] = get_args(Verdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

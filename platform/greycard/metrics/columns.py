@@ -1,0 +1,56 @@
+"""The columns that full-reference measures fill in an audit table: what each is called, its unit, its direction.
+
+Whoever reads an audit table (findings, reports) knows measures by these columns alone, without loading the code that
+computes them; the measures' configs (``greycard.metrics.distortion.MEASURES``) read their direction here.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from greycard.schema import unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A measure's column.
+
+    Attributes:
+        label: its name in reports.
+        unit: its unit or range, for people.
+        higher_is_better: its direction.
+        digits: decimals that reports give.
+    """
+
+    label: str
+    unit: str
+    higher_is_better: bool
+    digits: int = 3
+
+
+COLUMNS: Final[dict[str, Column]] = {
+    "psnr_db": Column(label="PSNR", unit="dB", higher_is_better=True, digits=2),
+    "ssim": Column(label="SSIM", unit="0 to 1", higher_is_better=True),
+    "lpips": Column(label="LPIPS", unit="no unit", higher_is_better=False),
+    "mse": Column(label="mean squared error", unit="8-bit levels squared", higher_is_better=False, digits=2),
+}
+PSNR_OF_MEAN_MSE: Final = "psnr_db_of_mean_mse"
+DERIVED: Final[dict[str, Column]] = {
+    PSNR_OF_MEAN_MSE: Column(label="PSNR of the group's mean squared error", unit="dB", higher_is_better=True, digits=2)
+}
+"""Numbers of a group that findings compute from the columns."""
+
+
+def describe(measure: str) -> Column:
+    """Return what a column, or a number computed from one, is.
+
+    Raises:
+        ValueError: there is no such measure; names near matches.
+
+    Example:
+        >>> describe("psnr_db").unit
+        'dB'
+    """
+    known = COLUMNS | DERIVED
+    if measure not in known:
+        raise ValueError(unknown("measure", measure, tuple(known)))
+    return known[measure]
