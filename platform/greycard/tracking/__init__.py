@@ -8,7 +8,19 @@ of a job talks to the store; workers hand back rows.
 from greycard.tracking.endings import Terminated
 from greycard.tracking.fetching import fetch
 from greycard.tracking.jobs import job_run
+from greycard.tracking.places import DirectoryError, check_outlives
 from greycard.tracking.runs import Run
 from greycard.tracking.store import ConfigChangedError, TrackingError, check_store, store_uri
 
-__all__ = ["ConfigChangedError", "Run", "Terminated", "TrackingError", "check_store", "fetch", "job_run", "store_uri"]
+__all__ = [
+    "ConfigChangedError",
+    "DirectoryError",
+    "Run",
+    "Terminated",
+    "TrackingError",
+    "check_outlives",
+    "check_store",
+    "fetch",
+    "job_run",
+    "store_uri",
+]

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -11,10 +10,20 @@ from typing import Any, Final
 
 from greycard.config import digest as config_digest
 from greycard.config import flatten
+from greycard.datasets.storage import Folder
 from greycard.tracking.endings import signals_raise
+from greycard.tracking.places import check_outlives, is_unpacked
 from greycard.tracking.provenance import git_commit, session_tags
 from greycard.tracking.runs import KEY_TAG, Run
-from greycard.tracking.store import TrackingError, impatient, open_store, sqlite_path, store_uri, without_password
+from greycard.tracking.store import (
+    STORE_VARIABLE,
+    TrackingError,
+    impatient,
+    open_store,
+    sqlite_path,
+    store_uri,
+    without_password,
+)
 
 RECORD: Final = "mlflow_run.json"  # in a job's directory: which run it is
 _EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on runs and metrics
@@ -32,20 +41,27 @@ def job_run(
     Args:
         study: the experiment.
         name: how the UI calls the run.
-        directory: the job's own; keeps ``mlflow_run.json``.
+        directory: the job's own, a path or a URI such as ``s3://bucket/job``; keeps ``mlflow_run.json``.
         config: the resolved config, a dataclass; logged flattened, with the git commit.
         tags: set at each opening.
 
     Raises:
         TrackingError: the store does not answer within a minute, or the record in ``directory`` is damaged.
         ConfigChangedError: the directory belongs to a run with another config.
+        DirectoryError: the directory lies where Ray unpacked a submitted job's code, and would not outlive it.
     """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    check_outlives(directory)
     uri = store_uri()
+    if (file := sqlite_path(uri)) is not None and is_unpacked(file):
+        raise TrackingError(
+            f"the MLflow store would be {file}, which Ray deletes after this job: set {STORE_VARIABLE} for a submitted "
+            "job to a server, or to a sqlite file on a disk that stays"
+        )
+    home = Folder.open(directory)
+    home.create()
     client = open_store(uri)
     with signals_raise(), impatient():
-        run, resumed = _find_or_create(client, uri, study, name, directory)
+        run, resumed = _find_or_create(client, uri, study, name, home)
         job = Run(client, run, store=uri, resumed=resumed)
         if resumed:
             job.end_abandoned()
@@ -58,21 +74,21 @@ def job_run(
         yield job
 
 
-def _find_or_create(client: Any, uri: str, study: str, name: str, directory: Path) -> tuple[Any, bool]:
-    """Return the directory's run and whether it existed.
+def _find_or_create(client: Any, uri: str, study: str, name: str, home: Folder) -> tuple[Any, bool]:
+    """Return the folder's run and whether it existed.
 
-    The key is on disk before the run is made, so a driver killed in between still finds its run.
+    The key is written before the run is made, so a driver killed in between still finds its run.
     """
     experiment = _experiment(client, uri, study)
-    record = _read_record(directory / RECORD)
+    record = _read_record(home)
     if record.get("store") == uri and record.get("study") == study:
         runs = client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{record['key']}'", max_results=1)
         if runs:
             return runs[0], True
     record = {"store": uri, "study": study, "name": name, "key": uuid.uuid4().hex}
-    _write_record(directory / RECORD, record)
+    _write_record(home, record)
     run = client.create_run(experiment, run_name=name, tags={KEY_TAG: record["key"], **session_tags()})
-    _write_record(directory / RECORD, {**record, "experiment_id": experiment, "run_id": run.info.run_id})
+    _write_record(home, {**record, "experiment_id": experiment, "run_id": run.info.run_id})
     return run, False
 
 
@@ -97,17 +113,15 @@ def _experiment(client: Any, uri: str, study: str) -> str:
         return str(found.experiment_id)
 
 
-def _read_record(path: Path) -> dict[str, str]:
-    if not path.exists():
+def _read_record(home: Folder) -> dict[str, str]:
+    if RECORD not in home.names():
         return {}
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(home.read(RECORD))
         return {str(key): str(value) for key, value in record.items()} if record["key"] else {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrackingError(f"{path} is damaged ({error}): delete it to start a new run") from error
+        raise TrackingError(f"{home.uri_of(RECORD)} is damaged ({error}): delete it to start a new run") from error
 
 
-def _write_record(path: Path, record: Mapping[str, str]) -> None:
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(record, indent=1))
-    os.replace(scratch, path)
+def _write_record(home: Folder, record: Mapping[str, str]) -> None:
+    home.write(RECORD, json.dumps(record, indent=1).encode())
