@@ -1,7 +1,12 @@
-"""Audit codecs on shards: restore every image at every rate, measure it, and report the differences between groups.
+r"""Audit codecs on shards: restore every image at every rate, measure it, and report the differences between groups.
 
     python -m jobs.audit jpeg --set audit.shards=runs/shards/faces
     python -m jobs.audit paper000 --set audit.shards=runs/shards/rfw --set audit.resources.num_gpus=0.25
+
+On a cluster every folder is one that all nodes see, for example:
+
+    python -m jobs.audit paper000 --set audit.shards=s3://bucket/shards/rfw --set models=s3://bucket \
+        --set audit.directory=s3://bucket/audits/rfw
 
 Images stream through Ray Data; the results are a reconstruction set and an audit table a system, and a report. Run
 again after a crash, the job goes on where it was: finished systems and written images are kept, and the MLflow run is
@@ -9,26 +14,30 @@ the same one.
 """
 
 import hashlib
+import re
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from greycard.audits.restoration import RestorationAudit, System, SystemResult, run
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import JpegConfig, RawConfig
 from greycard.datasets.manifest import Manifest
+from greycard.datasets.storage import Folder
 from greycard.metrics.distortion import Mse, Psnr, Ssim
 from greycard.metrics.findings import FindingsConfig
 from greycard.metrics.perceptual import Lpips
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
-from greycard.tracking import Run, job_run
+from greycard.tracking import Run, check_outlives, job_run
 from jobs import command, train
 from jobs.report import ReportConfig, Reported, ReportJob, check_names, make
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, trained_classifiers, trained_codec
 
 PIXEL_MEASURES = (Mse(), Psnr(), Ssim())
 RAW = System(name="raw", codec=RawConfig())
+_ABSOLUTE = re.compile(r"/|~|[a-z][a-z0-9+.-]+:")  # a path from the root or a URI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +46,14 @@ class AuditJob:
 
     Attributes:
         audit: what is audited, on which images.
+        models: where the trained models are: a relative path of weights (``runs/paper000/codecs/models/...``) means one
+            within this folder. A cluster's nodes need a shared folder or ``s3://bucket/prefix`` that holds the
+            training's ``runs`` folder; "" is the working directory.
         report: how the report is made.
     """
 
     audit: RestorationAudit
+    models: str = ""
     report: ReportConfig = field(default_factory=ReportConfig)
 
 
@@ -52,15 +65,16 @@ def audit(job: AuditJob) -> Reported:
         RayError: Ray is not reachable, or the actors do not fit the cluster.
         AuditError: the directory holds another audit's results, rows are missing, or more failed than allowed.
         TrackingError: MLflow does not answer.
+        DirectoryError: a submitted job's directory lies where Ray unpacked its code, and would not outlive it.
     """
-    config = job.audit
+    check_outlives(job.audit.directory, "audit.directory")
+    config = with_models(job)
     manifest = Manifest.load(config.shards)
     check_names(job.report, manifest)
     # how the work is spread may change from one start to the next: it does not shape results
-    fixed = replace(job, audit=replace(config, resources=Resources(), ray=SessionConfig()))
-    with job_run(
-        study=config.study, name=f"audit {manifest.dataset}", directory=_local(config.directory), config=fixed
-    ) as tracked:
+    fixed = replace(job, audit=replace(job.audit, resources=Resources(), ray=SessionConfig()))
+    home = Folder.open(config.directory)
+    with job_run(study=config.study, name=f"audit {manifest.dataset}", directory=home.uri, config=fixed) as tracked:
         tracked.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
         tracked.log_dataset(manifest, config.split, manifest.uri)
         result = run(config, on_system_done=lambda system: _log_system(system, tracked))
@@ -68,7 +82,7 @@ def audit(job: AuditJob) -> Reported:
             ReportJob(
                 audit=config.directory,
                 shards=config.shards,
-                output=str(_local(config.directory) / "report"),
+                output=str(_report_folder(config.directory)),
                 study=config.study,
                 config=job.report,
                 absent=result.absent,
@@ -76,15 +90,50 @@ def audit(job: AuditJob) -> Reported:
             manifest,
             tracked,
         )
-    print(f"report: {reported.page}  (open it in a browser; MLflow run {reported.run_id})")
+        place = _publish(reported.page, Folder.open(home.uri_of("report")))
+    print(f"report: {place}  (open it in a browser; MLflow run {reported.run_id})")
     return reported
 
 
-def _local(directory: str) -> Path:
-    """Return the folder here for the run's record and the report: the audit's own, or one named after its URI."""
+def with_models(job: AuditJob) -> RestorationAudit:
+    """Return the job's audit with relative paths of weights under ``job.models``."""
+    if not job.models:
+        return job.audit
+    return replace(
+        job.audit,
+        systems=tuple(replace(system, codec=_under(job.models, system.codec)) for system in job.audit.systems),
+        classifiers=tuple(_under(job.models, classifier) for classifier in job.audit.classifiers),
+    )
+
+
+def _under(folder: str, config: Any) -> Any:
+    """Return a config with its relative weights within a folder; URIs and absolute paths stay."""
+    base, mark, options = folder.partition("?")
+    named = getattr(config, "weights", "")
+    if not named:
+        return config
+    uris = (named,) if isinstance(named, str) else named
+    places = tuple(uri if _ABSOLUTE.match(uri) else f"{base.rstrip('/')}/{uri}{mark}{options}" for uri in uris)
+    return replace(config, weights=places[0] if isinstance(named, str) else places)
+
+
+def _report_folder(directory: str) -> Path:
+    """Return where the report is made: in the audit's folder, or in one here that is named after its URI."""
     if "://" not in directory:
-        return Path(directory)
-    return Path("runs/audits") / hashlib.sha256(directory.encode()).hexdigest()[:16]
+        return Path(directory) / "report"
+    return Path("runs/audits") / hashlib.sha256(directory.encode()).hexdigest()[:16] / "report"
+
+
+def _publish(page: Path, folder: Folder) -> str:
+    """Copy a report that was made elsewhere into the audit's folder; returns where its page is."""
+    if "://" not in folder.uri:
+        return str(page)
+    for file in sorted(item for item in page.parent.rglob("*") if item.is_file()):
+        path = file.relative_to(page.parent)
+        target = Folder.open(folder.uri_of(path.parent.as_posix())) if path.parent.name else folder
+        target.create()
+        target.write(file.name, file.read_bytes())
+    return folder.uri_of(page.name)
 
 
 def _log_system(system: SystemResult, tracked: Run) -> None:
@@ -133,7 +182,6 @@ def paper000() -> AuditJob:
             classifiers=classifiers_of(train.classifiers_paper()),
             resize=True,
             directory="runs/paper000/audit",
-            resources=Resources(actors=4),
         )
     )
 
