@@ -63,6 +63,11 @@ def test_a_session_uses_the_ray_that_runs_and_leaves_it_as_it_was(ray_session):
         (Demand(count=4, num_cpus=1), "that is 5 CPU"),
         (Demand(count=3, num_cpus=1, num_gpus=0.5), r"1 CPU and 0.5 GPU each .* that is 1.5 GPU"),
         (Demand(count=1, num_cpus=3, num_gpus=2), "that is 2 GPU"),
+        (
+            Demand(count=2, num_cpus=1, memory_mb=10_000_000),
+            r"1 CPU and 9.77e\+03 GiB memory each .* that is 1.95e\+04 GiB",
+        ),
+        (Resources(actors=1, memory_mb=1_000_000).demand(resuming=False), "977 GiB memory"),
     ],
 )
 def test_what_does_not_fit_is_said_at_once(ray_session, demand, message):
@@ -82,16 +87,40 @@ def test_slots_that_another_job_holds_are_not_free(ray_session):
 
     holder = Holder.remote()
     ray.get(holder.ready.remote())
-    with pytest.raises(RayError, match="only 1 are free"):
+    with pytest.raises(RayError, match="of 4 CPU no more than 1 CPU is free"):
         require(Demand(count=2, num_cpus=1), HASTY, "the audit")
     ray.kill(holder)
     require(Demand(count=2, num_cpus=1), SessionConfig(wait_seconds=20), "the audit")
+
+
+def test_a_resume_also_needs_room_for_the_filter():
+    """Ray's checkpoint filter: an actor of 1 CPU and at least 1 GiB."""
+    first, again = (Resources(actors=2, memory_mb=512).demand(resuming=resuming) for resuming in (False, True))
+    assert first.total == {"CPU": 3.0, "memory": 1024 * 2**20}
+    assert again.total == {"CPU": 4.0, "memory": 2048 * 2**20}
+
+
+def test_a_cluster_without_memory_for_the_filter_is_refused(monkeypatch):
+    """Ray itself would wait for it."""
+    have = {"CPU": 8.0, "memory": 2.0**29}
+    monkeypatch.setattr(sessions.ray, "nodes", lambda: [{"Alive": True, "Resources": have}])
+    monkeypatch.setattr(sessions.ray, "cluster_resources", lambda: have)
+    monkeypatch.setattr(sessions.ray, "available_resources", lambda: have)
+    require(Resources(actors=1).demand(resuming=False), HASTY, "the audit")
+    with pytest.raises(RayError, match=r"2 CPU and 1 GiB memory for tasks .* 1 nodes have 0.5 GiB memory"):
+        require(Resources(actors=1).demand(resuming=True), HASTY, "the audit")
+
+
+def test_the_wait_for_actors_follows_the_session(ray_session):
+    with session(SessionConfig(wait_seconds=100)):
+        assert DataContext.get_current().wait_for_min_actors_s == 100 + sessions.LOAD_SECONDS
 
 
 def test_actors_must_fit_whole_nodes():
     nodes = [{"CPU": 2.0}, {"CPU": 2.0}]
     assert sum(sessions._room(node, Demand(count=1, num_cpus=1.5)) for node in nodes) == 2
     assert sum(sessions._room(node, Demand(count=1, num_cpus=3)) for node in nodes) == 0
+    assert sessions._room({"CPU": 8.0, "memory": 2.0**30}, Demand(count=1, num_cpus=1, memory_mb=400)) == 2
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ Table = Callable[[pa.Table], pa.Table]
 _CARRIERS: Final = (SystemException, UserCodeException)  # Ray Data's own: they carry the cause and say nothing
 _LENGTH: Final = 600
 _RAISED: Final = re.compile(r"[\w.]*(Error|Exception|Unavailable): ")  # the end of a traceback
-_FILTER_CPUS: Final = 1.0  # Ray's checkpoint filter is an actor of this size
+_FILTER_CPUS: Final = 1.0  # Ray's checkpoint filter is an actor of this size,
+_FILTER_MEMORY_MB: Final = 1024.0  # and of this memory at least
 
 
 class PipelineError(RuntimeError):
@@ -88,12 +89,14 @@ class Resources:
         return max(1, int(self.num_cpus))
 
     def demand(self, *, resuming: bool) -> Demand:
-        """Return what a pipeline holds: its actors, and slots for a reading or writing task and Ray's filter."""
+        """Return what a pipeline holds: its actors, and room for a reading or writing task and Ray's filter."""
         return Demand(
             count=max(1, self.actors),
             num_cpus=self.num_cpus,
             num_gpus=self.num_gpus,
+            memory_mb=self.memory_mb,
             spare_cpus=1.0 + (_FILTER_CPUS if resuming else 0.0),
+            spare_memory_mb=_FILTER_MEMORY_MB if resuming else 0.0,
         )
 
     def on_this_cluster(self, images: int) -> "Resources":

@@ -5,6 +5,7 @@ these waits is turned into an error within a minute that names what is needed an
 """
 
 import logging
+import math
 import os
 import sys
 import time
@@ -20,7 +21,9 @@ from ray.data import DataContext
 LOCAL: Final = "local"
 AUTO: Final = "auto"
 CONNECT_SECONDS: Final = 20.0
+LOAD_SECONDS: Final = 120.0  # an actor's own start: imports, the download of its models, loading them
 _LOGGER: Final = logging.getLogger("ray.data")
+_MIB: Final = 2**20
 _DEFAULTS: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_PARQUET_FOOTER_NUM_ACTORS": "2"}
 
 
@@ -41,7 +44,8 @@ class SessionConfig:
             read and write mostly wait.
         num_gpus: GPUs of a cluster started here; None finds them, a number is taken as it is (logical GPUs).
         object_store_mb: shared memory of a cluster started here, in MiB; 0 leaves the choice to Ray.
-        wait_seconds: how long to wait for nodes and free slots before giving up; raise it for a cluster that grows.
+        wait_seconds: how long to wait for nodes and free slots before giving up, and, on top of the two minutes that
+            an actor may take to load its models, for actors; raise it for a cluster that grows.
         stall_seconds: a pipeline that makes no progress for so long is stopped with an error.
         queue_ratio: how much finished work may wait before a slower stage, against what that stage holds; 2 to 10.
         progress: a progress bar; None shows one in a terminal.
@@ -81,12 +85,41 @@ class SessionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What a pipeline holds for its whole run: ``count`` actors of one size, and CPU slots for its passing tasks."""
+    """What a pipeline holds for its whole run: ``count`` actors of one size, and slots for its passing tasks.
+
+    Attributes:
+        count: actors.
+        num_cpus: CPU slots of each.
+        num_gpus: GPUs of each.
+        memory_mb: logical memory of each, in MiB.
+        spare_cpus: CPU slots for reading, writing and filtering.
+        spare_memory_mb: logical memory for the same, in MiB.
+    """
 
     count: int
     num_cpus: float
     num_gpus: float = 0.0
+    memory_mb: float = 0.0
     spare_cpus: float = 1.0
+    spare_memory_mb: float = 0.0
+
+    @property
+    def actor(self) -> dict[str, float]:
+        """What one actor takes, by Ray's names."""
+        sizes = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": self.memory_mb * _MIB}
+        return {name: size for name, size in sizes.items() if size}
+
+    @property
+    def spare(self) -> dict[str, float]:
+        """What passing tasks take, by Ray's names."""
+        return {"CPU": self.spare_cpus, "memory": self.spare_memory_mb * _MIB}
+
+    @property
+    def total(self) -> dict[str, float]:
+        """What all of it takes, by Ray's names; memory in bytes."""
+        names = ("CPU", "GPU", "memory")
+        sums = {name: self.count * self.actor.get(name, 0.0) + self.spare.get(name, 0.0) for name in names}
+        return {name: size for name, size in sums.items() if size}
 
 
 @contextmanager
@@ -122,6 +155,7 @@ def configure(context: DataContext, config: SessionConfig) -> None:
     context.execution_options.verbose_progress = False
     context.execution_options.preserve_order = False  # nothing of ours depends on order
     context.execution_no_progress_timeout_s = config.stall_seconds  # Ray's own limit is half an hour
+    context.wait_for_min_actors_s = math.ceil(config.wait_seconds + LOAD_SECONDS)  # Ray's own: no limit
     context.max_errored_blocks = 0  # Ray drops whole blocks; rows that fail are ours to record
     context.actor_init_retry_on_errors = False  # a system that can not be built fails at once, with its own message
     context.max_consecutive_actor_init_deaths = 2
@@ -139,25 +173,18 @@ def require(demand: Demand, config: SessionConfig, what: str) -> None:
     while problem := _shortage(demand):
         if time.monotonic() >= deadline:
             raise RayError(
-                f"{what} does not fit the Ray cluster: it needs {demand.count} actors of {_size(demand)} each and "
-                f"{demand.spare_cpus:g} CPU for tasks that read and write, but {problem}. Lower resources.actors, "
-                "resources.num_cpus or resources.num_gpus, or add nodes"
+                f"{what} does not fit the Ray cluster: it needs {demand.count} actors of {_listing(demand.actor)} each "
+                f"and {_listing(demand.spare)} for tasks that read and write, but {problem}. Lower resources.actors, "
+                "resources.num_cpus, resources.num_gpus or resources.memory_mb, or add nodes"
             )
         time.sleep(0.5)
 
 
 def fitting(demand: Demand, most: int) -> int:
     """Return how many actors of a demand's size fit the cluster beside its passing tasks: 1 to ``most``."""
-    total = ray.cluster_resources()
-    rooms = [most, int((total.get("CPU", 0.0) - demand.spare_cpus) / demand.num_cpus)]
-    if demand.num_gpus:
-        rooms.append(int(total.get("GPU", 0.0) / demand.num_gpus))
-    return max(1, min(rooms))
-
-
-def _size(demand: Demand) -> str:
-    gpus = f" and {demand.num_gpus:g} GPU" if demand.num_gpus else ""
-    return f"{demand.num_cpus:g} CPU{gpus}"
+    total, spare = ray.cluster_resources(), demand.spare
+    rooms = [int((total.get(name, 0.0) - spare.get(name, 0.0)) / need) for name, need in demand.actor.items()]
+    return max(1, min(most, *rooms))
 
 
 def _shortage(demand: Demand) -> str:
@@ -165,30 +192,32 @@ def _shortage(demand: Demand) -> str:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     room = sum(_room(node, demand) for node in nodes)
     total, free = ray.cluster_resources(), ray.available_resources()
-    needs = {"CPU": demand.count * demand.num_cpus + demand.spare_cpus, "GPU": demand.count * demand.num_gpus}
-    for name, need in needs.items():
+    for name, need in demand.total.items():
         if need > total.get(name, 0.0) + 1e-6:
-            return f"that is {need:g} {name}, and its {len(nodes)} nodes have {total.get(name, 0.0):g}"
+            return f"that is {_amount(name, need)}, and its {len(nodes)} nodes have {_amount(name, total.get(name, 0))}"
     if room < demand.count:
-        return f"no more than {room} such actors fit on its {len(nodes)} nodes ({_listing(nodes)})"
-    for name, need in needs.items():
+        held = ", ".join(_listing(node) for node in nodes[:8])
+        return f"no more than {room} such actors fit on its {len(nodes)} nodes ({held})"
+    for name, need in demand.total.items():
         if need > free.get(name, 0.0) + 1e-6:
-            return f"that is {need:g} {name}, and of {total.get(name, 0.0):g} only {free.get(name, 0.0):g} are free"
+            here, unused = (_amount(name, held.get(name, 0.0)) for held in (total, free))
+            return f"that is {_amount(name, need)}, and of {here} no more than {unused} is free"
     return ""
 
 
 def _room(node: Mapping[str, float], demand: Demand) -> int:
     """Return how many actors one node holds."""
-    rooms = [
-        int((node.get(name, 0.0) + 1e-6) / need)
-        for name, need in (("CPU", demand.num_cpus), ("GPU", demand.num_gpus))
-        if need > 0
-    ]
-    return min(rooms, default=demand.count)
+    return min(int((node.get(name, 0.0) + 1e-6) / need) for name, need in demand.actor.items())
 
 
-def _listing(nodes: list[dict[str, float]]) -> str:
-    return ", ".join(f"{node.get('CPU', 0):g} CPU + {node.get('GPU', 0):g} GPU" for node in nodes[:8])
+def _listing(sizes: Mapping[str, float]) -> str:
+    """Word resources: ``1 CPU, 0.5 GPU and 2 GiB memory``."""
+    parts = [_amount(name, sizes[name]) for name in ("CPU", "GPU", "memory") if sizes.get(name)]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts) or "nothing"
+
+
+def _amount(name: str, size: float) -> str:
+    return f"{size / 2**30:.3g} GiB memory" if name == "memory" else f"{size:g} {name}"
 
 
 def _connect(config: SessionConfig) -> None:
