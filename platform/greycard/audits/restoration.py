@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from greycard.audits.checks import check_shards, check_sizes
 from greycard.audits.configs import RestorationAudit, System
 from greycard.audits.images import choose_images
 from greycard.audits.systems import SystemAudit, SystemResult
@@ -67,16 +68,20 @@ def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] 
             earlier run finished.
 
     Raises:
-        ManifestError: no shards there, or an attribute, class or split that they do not have.
+        ManifestError: no shards there, files that are not those of the manifest, or an attribute, class or split that
+            they do not have.
         RayError: Ray is not reachable, or the actors do not fit the cluster.
         PipelineError: a stage could not be built or kept dying.
-        AuditError: the directory holds another audit's results, rows are missing, or more rows failed than allowed.
+        AuditError: images too small for a measure, a directory that holds another audit's results, missing rows, or
+            more failed rows than allowed.
     """
     manifest = Manifest.load(config.shards)
     absent = {measure.name: reason for measure in config.measures if (reason := _missing(measure))}
     config = dataclasses.replace(
         config, measures=tuple(measure for measure in config.measures if measure.name not in absent)
     )
+    check_sizes(config)
+    check_shards(manifest, config.split)
     images = choose_images(config, manifest)
     shared = tuple(pin(part, local=config.ray.starts_ray) for part in (*config.measures, *config.classifiers))
     jobs = [SystemAudit.plan(config, system, manifest, images, shared) for system in config.systems]

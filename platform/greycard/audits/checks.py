@@ -1,0 +1,62 @@
+"""What an audit checks before it starts work: the shards are those of the manifest, and the images are large enough."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from greycard.audits.configs import RestorationAudit
+from greycard.audits.tables import AuditError
+from greycard.datasets.manifest import Manifest, ManifestError, ShardFile
+from greycard.datasets.storage import Folder
+
+_CHUNK: Final = 8 * 2**20
+_THREADS: Final = 8
+
+
+def check_shards(manifest: Manifest, split: str) -> None:
+    """Check that a split's files are those that the manifest describes, byte for byte; reads each once.
+
+    Raises:
+        ManifestError: a file is not there, or holds other bytes; or there is no such split.
+    """
+    folder = Folder.open(manifest.uri)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for problem in threads.map(lambda shard: _problem(folder, shard), manifest.shards_of(split)):
+            if problem:
+                raise ManifestError(
+                    f"{problem}. Copy the shards again, or write them again (python -m jobs.shards ... --set "
+                    "overwrite=true)"
+                )
+
+
+def _problem(folder: Folder, shard: ShardFile) -> str:
+    """Say how a file differs from its entry in the manifest, "" if it does not."""
+    place = folder.uri_of(shard.name)
+    digest = hashlib.sha256()
+    try:
+        with folder.filesystem.open_input_stream(folder.path_of(shard.name)) as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except FileNotFoundError:
+        return f"{place} is in the manifest, but not there"
+    if digest.hexdigest() == shard.sha256:
+        return ""
+    return (
+        f"{place} is not the file that the manifest describes: its SHA-256 is {digest.hexdigest()}, expected "
+        f"{shard.sha256} ({shard.bytes:,} bytes)"
+    )
+
+
+def check_sizes(config: RestorationAudit) -> None:
+    """Check that the images of an audit are large enough for each of its measures.
+
+    Raises:
+        AuditError: a measure needs larger images.
+    """
+    for measure in config.measures:
+        least = getattr(measure, "min_size", 1)
+        if config.size < least:
+            raise AuditError(
+                f"measure {measure.name!r} needs images of at least {least} x {least} pixels, and audit.size is "
+                f"{config.size}: raise audit.size, or leave {measure.name!r} out of audit.measures"
+            )
