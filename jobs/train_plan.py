@@ -7,14 +7,13 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from greycard.classifiers import ClassifierConfig
-from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
+from greycard.codecs import LearnedCodec, TrainableCodec
 from greycard.datasets.shards import Manifest, check_classes
 from greycard.streaming.session import SessionConfig
 from greycard.training.fit import WEIGHTS, ModelTask
 from greycard.training.loop import LoopConfig
 from greycard.training.objectives import CrossEntropy, RateDistortion
 
-TrainableCodec = Annotated[HyperpriorConfig | JointConfig | GaussianMixAttnConfig, Field(discriminator="kind")]
 MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model
 
 
@@ -146,7 +145,7 @@ class TrainJob:
             raise ValueError(f"size must be at least 1, got {self.size}")
 
 
-def trained_codec(job: TrainJob, training: CodecTraining) -> TrainableCodec:
+def trained_codec(job: TrainJob, training: CodecTraining) -> LearnedCodec:
     """Return a chain's codec with its weights, one a λ, where the job leaves them."""
     weights = tuple(_weights(job, training.model_name(lam)) for lam in training.codec.lambdas)
     return replace(training.codec, weights=weights)
@@ -207,7 +206,7 @@ def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
     return planned
 
 
-_Task = tuple[str, TrainableCodec | ClassifierConfig, RateDistortion | CrossEntropy, LoopConfig, str]
+_Task = tuple[str, LearnedCodec | ClassifierConfig, RateDistortion | CrossEntropy, LoopConfig, str]
 
 
 def _codec_tasks(training: CodecTraining) -> list[_Task]:

@@ -3,17 +3,17 @@
 import functools
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from skimage.data import astronaut
 from torch import Tensor, nn
 
-from greycard.codecs import CODECS
+from greycard.codecs import CODECS, LearnedCodec
 from greycard.layers.weights import save_weights
 
-NEURAL = ("hyperprior", "joint", "gaussian_mix_attn")
+NEURAL = tuple(config().kind for config in get_args(LearnedCodec))
 
 
 @functools.cache

@@ -1,28 +1,54 @@
 """What every codec of the table keeps: shapes, rates, round trips, independence of the batch, refusal of damage."""
 
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, get_args
 
 import pytest
 import torch
 from pydantic import TypeAdapter
 
-from greycard.codecs import CODECS, CodecConfig
+from greycard.codecs import CODECS, AnyCodec, CodecConfig, JpegConfig, LearnedCodec, RawConfig, TrainableCodec
 from greycard.codecs.verify import verify
 from greycard.config import from_dict, to_dict
 from greycard.protocols import Codec
 from tests.codecs.networks import lively_config, tiles
 
-# name -> file bytes of the first tile at the first point: PNG and JPEG as Pillow writes them, the rest as CompressAI
-# codes them (tests/codecs/test_serial.py), with the container's header
-REFERENCE_BYTES = {"raw": 7894, "jpeg": 784, "hyperprior": 1759, "joint": 1667, "gaussian_mix_attn": 1143}
+
+class Reference(NamedTuple):
+    """What a codec's tests need to know.
+
+    Attributes:
+        file_bytes: of the first tile at the first point: PNG and JPEG as Pillow writes them, the rest as CompressAI
+            codes them (tests/codecs/test_serial.py), with the container's header.
+        mse: at most, at the first point; infinite for networks, which are not trained here.
+        config: makes the config; None is an untrained network at two λ.
+    """
+
+    file_bytes: int
+    mse: float = math.inf
+    config: Callable[[], Any] | None = None
+
+
+REFERENCES = {
+    "raw": Reference(7894, 0, RawConfig),
+    "jpeg": Reference(784, 500, lambda: JpegConfig(qualities=(5, 60))),
+    "hyperprior": Reference(1759),
+    "joint": Reference(1667),
+    "gaussian_mix_attn": Reference(1143),
+}
 
 
 def config_of(name, folder):
-    if name == "raw":
-        return CODECS[name]()
-    if name == "jpeg":
-        return CODECS[name](qualities=(5, 60))
-    return lively_config(name, folder, (0.01, 0.0018))
+    make = REFERENCES[name].config
+    return make() if make else lively_config(name, folder, (0.01, 0.0018))
+
+
+def test_every_codec_has_a_reference_and_the_table_is_the_union():
+    assert set(REFERENCES) == set(CODECS)
+    assert list(CODECS.values()) == list(get_args(AnyCodec))
+    for config in get_args(LearnedCodec):
+        assert TypeAdapter(TrainableCodec).validate_python({"kind": config().kind}) == config()
 
 
 @pytest.fixture(scope="module", params=sorted(CODECS))
@@ -43,7 +69,7 @@ def test_keeps_the_protocol(codec, config):
 
 
 def test_file_size_is_the_reference(codec, config):
-    assert len(codec.encode(tiles()[0], codec.points[0])) == pytest.approx(REFERENCE_BYTES[config.kind], rel=0.02)
+    assert len(codec.encode(tiles()[0], codec.points[0])) == pytest.approx(REFERENCES[config.kind].file_bytes, rel=0.02)
 
 
 @pytest.mark.parametrize("index", [0, -1])
@@ -65,8 +91,7 @@ def test_shapes_ranges_and_rates(codec, index):
 def test_restores_something_like_the_image(codec, config):
     images = tiles()[:8]
     error = (codec.reconstruct(images, codec.points[0]).images.float() - images.float()).square().mean()
-    limit = {"raw": 0, "jpeg": 500}.get(config.kind, math.inf)  # the networks are not trained
-    assert error <= limit
+    assert error <= REFERENCES[config.kind].mse
 
 
 def test_a_batch_changes_nothing(codec, config):

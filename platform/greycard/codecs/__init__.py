@@ -1,6 +1,10 @@
-"""Image codecs behind one protocol: ``config.build()`` gives a ``greycard.protocols.Codec``."""
+"""Image codecs behind one protocol: ``config.build()`` gives a ``greycard.protocols.Codec``.
 
-from typing import Annotated, Final
+A codec is added by its name in one of the two unions below; tables, configs, jobs and the command line follow from
+them.
+"""
+
+from typing import Annotated, Final, get_args
 
 from pydantic import Field
 
@@ -10,24 +14,26 @@ from greycard.codecs.joint import JointConfig
 from greycard.codecs.jpeg import JpegConfig
 from greycard.codecs.raw import RawConfig
 
-CodecConfig = Annotated[
-    RawConfig | JpegConfig | HyperpriorConfig | JointConfig | GaussianMixAttnConfig, Field(discriminator="kind")
-]
+LearnedCodec = HyperpriorConfig | JointConfig | GaussianMixAttnConfig
+"""Codecs that ``jobs.train`` trains."""
 
-CODECS: Final = {
-    "raw": RawConfig,
-    "jpeg": JpegConfig,
-    "hyperprior": HyperpriorConfig,
-    "joint": JointConfig,
-    "gaussian_mix_attn": GaussianMixAttnConfig,
-}
+AnyCodec = RawConfig | JpegConfig | LearnedCodec
+
+CodecConfig = Annotated[AnyCodec, Field(discriminator="kind")]
+TrainableCodec = Annotated[LearnedCodec, Field(discriminator="kind")]
+
+CODECS: Final[dict[str, type[AnyCodec]]] = {config().kind: config for config in get_args(AnyCodec)}
+"""Kind -> config."""
 
 __all__ = [
     "CODECS",
+    "AnyCodec",
     "CodecConfig",
     "GaussianMixAttnConfig",
     "HyperpriorConfig",
     "JointConfig",
     "JpegConfig",
+    "LearnedCodec",
     "RawConfig",
+    "TrainableCodec",
 ]
