@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from greycard.codecs import JpegConfig
-from greycard.codecs.container import BitstreamError
-from greycard.codecs.jpeg import find_scans
+from greycard.codecs.container import BitstreamError, pack, unpack
+from greycard.codecs.jpeg import CODEC_ID, find_scans
 from greycard.config import ConfigError, from_dict
 from tests.codecs.networks import tiles
 
@@ -31,6 +31,33 @@ def test_pixels_and_file_bits_are_pillows(quality, options):
         assert restored.bits_total[row] == 8 * (len(file) + header)
         assert 0 < restored.bits_payload[row] < 8 * len(file)
         assert bool(restored.bits_estimated.isnan().all())
+
+
+@pytest.mark.parametrize(
+    ("size", "container"),
+    [((64, 64), 18), ((127, 127), 18), ((128, 64), 19), ((130, 300), 20)],  # sides past 127 take two bytes
+)
+def test_total_bits_are_the_container_and_pillows_file(size, container):
+    """The container: magic 2, version 1, codec 1, fingerprint 4, point 4, height and width 1 each, checksum 4."""
+    image = torch.randint(256, (3, *size), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    codec = JpegConfig(qualities=(30,)).build()
+    written = len(codec.encode(image, 30))
+    assert written == len(by_pillow(image, quality=30)) + container
+    assert codec.reconstruct(image[None], 30).bits_total.tolist() == [8 * written]
+
+
+@pytest.mark.parametrize("tables", ["in_file", "once"])
+def test_a_file_says_its_quality_itself(tables):
+    writer, reader = (JpegConfig(qualities=(quality,), tables=tables).build() for quality in (10, 50))
+    assert torch.equal(reader.decode(writer.encode(tiles()[2], 10)), writer.reconstruct(tiles()[2:3], 10).images[0])
+
+
+@pytest.mark.parametrize("quality", [0.0, 30.5, 101.0, float("nan")])
+def test_a_quality_that_does_not_exist_is_refused(quality):
+    codec = JpegConfig(qualities=(50,)).build()
+    container = unpack(codec.encode(tiles()[0], 50), codec_id=CODEC_ID, num_strings=1)
+    with pytest.raises(BitstreamError, match=r"1\.\.100"):
+        codec.decode(pack(container._replace(point=quality)))
 
 
 def test_scan_bytes_by_hand():

@@ -3,8 +3,13 @@
 ``image -> YCbCr, 8x8 DCT, quantisation, Huffman -> file -> image``
 
 At 64 x 64 pixels a file is mostly tables and headers (facts of the format: about 620 bytes with the default tables). So
-two totals are offered: ``tables="in_file"`` counts the whole file, ``tables="once"`` the scan alone, as when a decoder
-already holds the tables of the quality (T.81's abbreviated format). Payload bits are the scan's bytes in both.
+two totals are offered. Total bits are, as for every codec, 8 x the bytes that ``encode`` writes:
+
+    tables="in_file"   container + the complete JPEG file, as Pillow writes it
+    tables="once"      container + the scan alone: the decoder holds the tables already (T.81's abbreviated format)
+
+The container (``container.overhead``) is 18 bytes up to 127 pixels a side and one more for each longer side. Payload
+bits are the scan's bytes in both.
 """
 
 import io
@@ -22,7 +27,6 @@ from greycard.codecs.container import (
     BitstreamError,
     Container,
     as_float32,
-    match_point,
     pack,
     unpack,
 )
@@ -44,7 +48,8 @@ class JpegConfig:
 
     Attributes:
         qualities: libjpeg quality settings, 1..100; the operating points.
-        tables: "in_file": total bits count the complete JPEG file; "once": the scan alone, tables known beforehand.
+        tables: "in_file": files hold the complete JPEG file; "once": the scan alone, tables known beforehand. Total
+            bits count what the file holds, and the container around it.
         optimize: Huffman tables made for each image; about half the header at 64 pixels.
         progressive: several scans of growing detail; makes ``optimize`` tables too.
         subsampling: chroma samples, as in "4:2:0" (libjpeg's default).
@@ -112,7 +117,7 @@ class Jpeg:
         return self._contain(self._compress(_pixels(image), int(point)), image, point)
 
     def decode(self, data: bytes) -> Tensor:
-        """Decode into (3, H, W) uint8.
+        """Decode into (3, H, W) uint8; the file says its quality, which need not be one of ``points``.
 
         Raises:
             BitstreamError: damaged or foreign bytes, or written with other options.
@@ -123,11 +128,12 @@ class Jpeg:
                 f"the file was not written with codec.tables={self.config.tables!r} and "
                 f"codec.subsampling={self.config.subsampling!r}; decode with the options it was written with"
             )
-        point = match_point(container.point, self.points)
+        if container.point not in range(1, 101):
+            raise BitstreamError(f"JPEG quality must be 1..100, the file says {container.point:g}")
         file = container.strings[0]
         if self.config.tables == "once":
             blank = np.zeros((container.height, container.width, 3), dtype=np.uint8)
-            template = self._compress(blank, int(point))
+            template = self._compress(blank, int(container.point))
             ((start, end),) = find_scans(template)
             file = template[:start] + file + template[end:]
         image = _read(file)
