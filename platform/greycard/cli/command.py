@@ -3,25 +3,28 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from greycard import __version__
 from greycard.cli import doctor
 from greycard.cli.submit import DEFAULT_ADDRESS, VERBS, Submission, parse_env, submit
-from greycard.codecs import JpegConfig
+from greycard.codecs import CODECS
 from greycard.codecs.files import FileStatus, decode_path, encode_path, verify_path
+from greycard.config import override
 from greycard.protocols import Codec
 from greycard.schema import OK
 from greycard.serving import codec
 from greycard.tracking import fetch
 
 _CODING = """examples:
-  greycard encode photo.png photo.gcard --weights runs/demo/train_codecs/models/balanced@0.0009/weights
-  greycard decode photo.gcard photo.png --weights models:/greycard-balanced@0.0009/1
-  greycard verify faces/ --weights runs/demo/train_codecs/models/balanced@0.0009/weights
+  greycard encode photo.png photo.gcard --weights runs/demo/codecs/models/hyperprior_balanced@0.0009/weights
+  greycard decode photo.gcard photo.png --weights models:/greycard-hyperprior_balanced-0.0009/1
+  greycard verify faces/ --weights runs/demo/codecs/models/hyperprior_balanced@0.0009/weights
   greycard encode faces/ coded/ --quality 10
+  greycard encode faces/ coded/ --codec jpeg --set qualities=[10] --set tables=once
 
-Without --weights the codec is JPEG."""
+Without --weights and --codec the codec is JPEG. A file says at which point it was written: decoding needs the
+codec alone, with the same --set where that changes the format. Of several points, encode and verify take the first."""
 
 _SUBMITTING = """examples:
   greycard submit study demo --address http://127.0.0.1:8265
@@ -30,6 +33,10 @@ _SUBMITTING = """examples:
 The working directory is uploaded (what .rayignore and .gitignore name stays behind), the job's log is followed and its
 exit code becomes this command's. MLFLOW_TRACKING_URI and RAY_AUTH_MODE go along. The plain way does the same:
   ray job submit --address http://127.0.0.1:8265 --working-dir . -- python -m jobs.study demo"""
+
+
+JPEG: Final = "jpeg"
+QUALITY: Final = 50
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +78,12 @@ def _add_coding(verbs: Any) -> None:
         if name != "verify":
             verb.add_argument("target", help="the file to write for a file, the folder for a folder")
         verb.add_argument("--weights", default="", help="a trained codec: a folder, runs:/..., models:/... or s3://...")
-        verb.add_argument("--quality", type=int, default=50, help="of JPEG, 1..100 (default 50)")
+        verb.add_argument("--codec", choices=sorted(CODECS), default=JPEG, help=f"without --weights (default {JPEG})")
+        verb.add_argument(
+            "--set", dest="settings", metavar="NAME=VALUE", action="append", default=[], help="of --codec"
+        )
+        if name != "decode":
+            verb.add_argument("--quality", type=int, help=f"of JPEG, 1..100 (default {QUALITY})")
         verb.set_defaults(run=_code, verb=name)
 
 
@@ -118,9 +130,17 @@ def _code(arguments: argparse.Namespace) -> int:
 
 
 def _codec(arguments: argparse.Namespace) -> Codec:
+    quality = getattr(arguments, "quality", None)
     if arguments.weights:
+        if arguments.settings or arguments.codec != JPEG or quality is not None:
+            raise ValueError("--weights name a codec and its one point: leave out --codec, --set and --quality")
         return codec(fetch(arguments.weights), bitstreams=True)
-    return JpegConfig(qualities=(arguments.quality,)).build()
+    settings = list(arguments.settings)
+    if arguments.codec == JPEG:
+        settings.insert(0, f"qualities=[{QUALITY if quality is None else quality}]")
+    elif quality is not None:
+        raise ValueError(f"--quality is of {JPEG}; say with --set what {arguments.codec} is to do")
+    return override(CODECS[arguments.codec](), settings).build()
 
 
 def _show(files: Sequence[FileStatus]) -> int:

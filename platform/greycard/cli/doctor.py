@@ -96,12 +96,16 @@ def _ray() -> Finding:
     address = os.environ.get("RAY_ADDRESS", "")
     if not address:
         return Finding("ray", OFF, "RAY_ADDRESS is not set: each job starts Ray on this machine")
-    from greycard.streaming.session import RayError, SessionConfig, session
+    import ray
+
+    from greycard.streaming.session import AUTO, LOCAL, RayError, SessionConfig, _check_reachable, session
 
     try:
+        if address not in (AUTO, LOCAL):
+            _check_reachable(address)  # the address itself: a session would take a Ray that this process has
+        if ray.is_initialized():
+            return Finding("ray", OK, f"{address} answers; this process has joined Ray already")
         with session(SessionConfig(address=address)):
-            import ray
-
             total = ray.cluster_resources()
             nodes = sum(node["Alive"] for node in ray.nodes())
     except RayError as error:

@@ -36,7 +36,6 @@ class Submission:
         working_dir: the folder to upload (what ``.rayignore`` and ``.gitignore`` name stays behind), or an URI.
         python: the interpreter on the head; by default this one on a loopback address, else ``python``.
         env: environment variables of the driver and of every worker.
-        num_cpus: CPU slots the driver itself reserves.
     """
 
     verb: str
@@ -45,7 +44,6 @@ class Submission:
     working_dir: str = "."
     python: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    num_cpus: float = 0
 
     def __post_init__(self) -> None:
         if self.verb not in VERBS:
