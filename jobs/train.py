@@ -17,7 +17,7 @@ from pathlib import Path
 from greycard.classifiers import ResNetConfig
 from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.shards import Manifest
-from greycard.streaming.session import Demand, require, session
+from greycard.streaming.session import Demand, SessionConfig, require, session
 from greycard.tracking import job_run
 from greycard.training.fit import read_outcome
 from greycard.training.loop import LoopConfig
@@ -39,7 +39,7 @@ def train(job: TrainJob) -> dict[str, TrainedModel]:
     directory = Path(job.directory).absolute()
     planned = plan(job, directory)
     unfinished = {name for name, item in planned.items() if read_outcome(item.task) is None}
-    with job_run(study=job.study, name=f"train {directory.name}", directory=directory, config=job) as run:
+    with job_run(study=job.study, name=f"train {directory.name}", directory=directory, config=_result_of(job)) as run:
         for uri in sorted({item.task.shards for item in planned.values()}):
             run.log_dataset(Manifest.load(uri), "train", uri)
         with contextlib.ExitStack() as stack:
@@ -48,6 +48,11 @@ def train(job: TrainJob) -> dict[str, TrainedModel]:
                 demand = Demand(count=1, num_cpus=job.workers.num_cpus, num_gpus=job.workers.num_gpus, spare_cpus=0.0)
                 require(demand, job.session, "training a model")
             return Driver(job, run, planned, unfinished).run_all()
+
+
+def _result_of(job: TrainJob) -> TrainJob:
+    """Return what the run is known by: a job that is started again may have other workers."""
+    return replace(job, workers=WorkersConfig(), session=SessionConfig())
 
 
 def codecs_paper() -> TrainJob:

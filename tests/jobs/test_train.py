@@ -12,15 +12,16 @@ import pytest
 import torch
 
 from greycard.classifiers import ResNetConfig
-from greycard.codecs import HyperpriorConfig
+from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.manifest import ManifestError
 from greycard.datasets.shards import load_images, write_shards
 from greycard.datasets.splits import SplitConfig
-from greycard.layers.weights import load_weights, read_description
+from greycard.layers.weights import load_weights, read_description, save_weights
 from greycard.streaming.session import SessionConfig
+from greycard.tracking import ConfigChangedError
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.fit import read_epochs, train_model
+from greycard.training.fit import read_epochs, read_example, train_model
 from greycard.training.loop import DivergedError, LoopConfig
 from greycard.training.optimizers import AdamConfig, SgdConfig
 from jobs.train import RECIPES, train
@@ -208,6 +209,75 @@ def test_a_model_is_resumed_or_refused_by_its_directory(shards, tmp_path):
     other = dataclasses.replace(task, loop=dataclasses.replace(task.loop, epochs=1))
     with pytest.raises(CheckpointError, match="its loop differ"):
         train_model(other)
+
+
+def interrupt(task, monkeypatch):
+    """Train until the first epoch is reported, and die."""
+
+    def die(self, metrics, epoch):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("greycard.training.fit.Progress.__call__", die)
+        with pytest.raises(KeyboardInterrupt):
+            train_model(task)
+
+
+def test_an_unfinished_model_is_not_resumed_on_other_images_of_the_same_number(shards, tmp_path, monkeypatch):
+    split = SplitConfig(train=0.6, val=0.2, test=0.2)
+    faces = FacesConfig(count=128, images_per_identity=2, mix="african_only")
+    write_shards(faces, tmp_path / "other", split=split, progress=False)
+    task, other = (
+        plan(job(uri, tmp_path, CLASSIFIER), tmp_path)["skin-seed0"].task for uri in (shards, str(tmp_path / "other"))
+    )
+    interrupt(task, monkeypatch)
+    with pytest.raises(CheckpointError, match="its shards differ"):
+        train_model(other)
+    assert train_model(task).epochs == 2
+
+
+def test_a_model_is_not_resumed_or_taken_for_finished_after_its_start_was_trained_anew(shards, tmp_path, monkeypatch):
+    planned = plan(job(shards, tmp_path, CODEC), tmp_path)
+    task = planned["tiny@0.0009"].task
+
+    def start_from(seed):
+        torch.manual_seed(seed)
+        network = task.model.network()
+        save_weights(task.start, task.model.export(network), task.model.description() | {"lambda": 0.0067})
+
+    start_from(0)
+    interrupt(task, monkeypatch)
+    start_from(1)
+    with pytest.raises(CheckpointError, match="its start_weights differ"):
+        train_model(task)
+    start_from(0)
+    outcome = train_model(task)
+    assert train_model(task) == outcome
+    start_from(1)
+    with pytest.raises(CheckpointError, match="its start_weights differ"):
+        train_model(task)
+
+
+@pytest.mark.parametrize("codec", [JointConfig(channels=(3, 6)), GaussianMixAttnConfig(channels=(3,))])
+def test_a_codecs_example_is_what_its_files_decode_to(codec, shards, tmp_path):
+    loop = LoopConfig(epochs=1, batch_size=64, optimizer=ADAM)
+    chain = CodecTraining(name="c", codec=dataclasses.replace(codec, lambdas=(0.0067,)), loop=loop)
+    task = plan(job(shards, tmp_path, chain), tmp_path)["c@0.0067"].task
+    weights = train_model(task).weights
+    images, restored = read_example(task.directory)
+    trained = dataclasses.replace(task.model, weights=(weights,)).build()
+    decoded = [trained.decode(trained.encode(torch.from_numpy(image), 0.0067)) for image in images]
+    assert torch.equal(torch.from_numpy(restored), torch.stack(decoded))
+
+
+def test_a_job_may_be_started_again_with_other_workers(shards, tmp_path):
+    config = job(shards, tmp_path, CODEC, CLASSIFIER)
+    other = dataclasses.replace(config, workers=WorkersConfig(max_retries=0), session=SessionConfig(address="auto"))
+    for item in plan(config, tmp_path / "train").values():
+        train_model(item.task)
+    assert train(other) == train(config)  # all are finished: no Ray is needed
+    with pytest.raises(ConfigChangedError):
+        train(dataclasses.replace(config, registry="other"))
 
 
 def test_divergence_is_reported_from_a_model(shards, tmp_path):

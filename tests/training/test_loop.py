@@ -206,6 +206,19 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path):
         fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path)
 
 
+def test_a_checkpoint_of_other_images_or_another_start_is_refused(tmp_path):
+    with pytest.raises(Killed):
+        fit(Small(), DiesAt(7), TRAIN, VAL, FULL, directory=tmp_path, key={"shards": "a", "start_weights": "b"})
+    for key, named in (({"shards": "c", "start_weights": "b"}, "shards"), ({"shards": "a"}, "start_weights")):
+        with pytest.raises(CheckpointError, match=f"its {named} differ"):
+            fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path, key=key)
+    expected, result = undisturbed()
+    network = Small(seed=9)
+    key = {"shards": "a", "start_weights": "b"}
+    assert fit(network, CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path, key=key) == result
+    assert weights_equal(network, expected)
+
+
 def test_training_leaves_the_callers_generator_alone():
     torch.manual_seed(3)
     expected = torch.rand(4)

@@ -13,7 +13,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from greycard.classifiers import ResNetConfig
 from greycard.classifiers.phenotype import PhenotypeClassifier
 from greycard.codecs.neural import NeuralConfig
 from greycard.datasets.shards import load_images
-from greycard.layers.weights import load_weights, save_weights
+from greycard.layers.weights import MODEL, load_weights, read_description, save_weights
 from greycard.training.checkpoints import CheckpointError
 from greycard.training.loop import CHECKPOINT, FitResult, LoopConfig, fit
 from greycard.training.objectives import CrossEntropy, RateDistortion
@@ -80,6 +80,13 @@ class ModelTask:
             "start": Path(self.start).parent.name,
         }
 
+    @property
+    def start_weights(self) -> str:
+        """The fingerprint of the weights that it starts from; "" where it starts from none, or they are not there."""
+        if not self.start or not (Path(self.start) / MODEL).exists():
+            return ""
+        return str(read_description(self.start).get("fingerprint", ""))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -122,11 +129,12 @@ def train_model(task: ModelTask) -> Outcome:
     val = load_images(task.shards, "val", size=task.size, attributes=_tasks(task))
     network = _network(task)
     progress = Progress(directory / PROGRESS)
-    result = fit(network, task.objective, train, val, task.loop, directory=directory, report=progress)
+    key = task.identity | {"start_weights": task.start_weights}
+    result = fit(network, task.objective, train, val, task.loop, directory=directory, key=key, report=progress)
     weights = _save(task, network)
-    _save_example(task, network, val.images[:NUM_EXAMPLES])
+    _save_example(task, network, weights, val.images[:NUM_EXAMPLES])
     outcome = _outcome(result, weights)
-    write_json(directory / OUTCOME, {"identity": task.identity, "outcome": asdict(outcome)})
+    write_json(directory / OUTCOME, {"identity": key, "outcome": asdict(outcome)})
     (directory / CHECKPOINT).unlink(missing_ok=True)
     return outcome
 
@@ -140,7 +148,10 @@ def read_outcome(task: ModelTask) -> Outcome | None:
     saved = read_json(Path(task.directory) / OUTCOME)
     if not saved:
         return None
-    different = [name for name, value in task.identity.items() if saved["identity"].get(name) != value]
+    wanted = task.identity
+    if task.start_weights and "start_weights" in saved["identity"]:
+        wanted["start_weights"] = task.start_weights
+    different = [name for name, value in wanted.items() if saved["identity"].get(name) != value]
     if different:
         raise CheckpointError(
             f"{task.directory} holds another model: its {', '.join(different)} differ from this job's; "
@@ -215,13 +226,16 @@ def _save(task: ModelTask, network: nn.Module) -> Path:
 
 
 @torch.inference_mode()
-def _save_example(task: ModelTask, network: nn.Module, images: Tensor) -> None:
+def _save_example(task: ModelTask, network: nn.Module, weights: Path, images: Tensor) -> None:
+    """Save what the model makes of images as it will be used: a codec's pixels are those that it decodes."""
     if isinstance(task.model, ResNetConfig):
         classifier = PhenotypeClassifier(task.model.tasks, network, compute_batch=len(images))
         outputs = {f"output/{name}": codes.numpy() for name, codes in classifier.predict(images).items()}
     else:
-        restored = network(images.float() / 255)["x_hat"].clamp(0, 1) * 255
-        outputs = {"output/": restored.round().to(torch.uint8).numpy()}
+        codec = replace(
+            task.model, weights=(str(weights),), bitstreams=False, device="cpu", compute_batch=NUM_EXAMPLES
+        ).build()
+        outputs = {"output/": codec.reconstruct(images, codec.points[0]).images.numpy()}
     np.savez(Path(task.directory) / EXAMPLE, input=images.numpy(), **outputs)
 
 

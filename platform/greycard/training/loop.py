@@ -123,6 +123,7 @@ def fit(
     config: LoopConfig,
     *,
     directory: Path | None = None,
+    key: Mapping[str, str] | None = None,
     report: Report | None = None,
     progress: bool = False,
     title: str = "training",
@@ -136,6 +137,8 @@ def fit(
         val: validation images, at least one.
         config: how to train.
         directory: where checkpoints are kept and looked for; None keeps none.
+        key: what else decides the result, such as digests of the images and of the initial weights; a checkpoint with
+            another key is refused.
         report: called with an epoch's metrics and its 1-based number, after its checkpoint; a resumed run first
             reports the epochs already done, so that none is missed.
         progress: show a progress bar.
@@ -149,7 +152,7 @@ def fit(
         raise ValueError(
             f"training needs images, got {len(train.images)} to train on and {len(val.images)} to validate"
         )
-    run = _Run(network, objective, train, val, config, directory)
+    run = _Run(network, objective, train, val, config, directory, key or {})
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         run.resume()
@@ -174,8 +177,10 @@ class _Run:
         val: ImageSet,
         config: LoopConfig,
         directory: Path | None,
+        key: Mapping[str, str],
     ) -> None:
         self.objective, self.train, self.val, self.config = objective, train, val, config
+        self.key = key
         self.device = _device(config.device)
         self.batches = batches_an_epoch(len(train.images), config.batch_size)
         self.path = directory / CHECKPOINT if directory else None
@@ -203,6 +208,7 @@ class _Run:
             "objective": f"{self.objective!r}",
             "train_images": len(self.train.images),
             "val_images": len(self.val.images),
+            **self.key,
         }
 
     def resume(self) -> None:
@@ -211,10 +217,11 @@ class _Run:
             self.save()
             return
         saved = load_checkpoint(self.path)
-        found = saved.get("identity")
-        if found != self.identity:
+        found, wanted = saved.get("identity", {}), self.identity
+        different = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        if different:
             raise CheckpointError(
-                f"{self.path} belongs to another run ({found}) than this one ({self.identity}); "
+                f"{self.path} belongs to another run: its {', '.join(different)} differ; "
                 "choose another directory or remove it"
             )
         self.state.load(saved["state"])
