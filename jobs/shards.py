@@ -126,17 +126,17 @@ def demogpairs() -> ShardsJob:
 
 def folder() -> ShardsJob:
     """Any folder of images, with or without a folder a class: set source.root."""
-    return ShardsJob(source=FolderConfig(), directory="runs/shards/folder", split=SplitConfig(by="image"))
+    return ShardsJob(source=FolderConfig(), directory="runs/shards/folder")
 
 
 def table() -> ShardsJob:
-    """Any CSV or Parquet manifest: set source.path, source.root and source.classes."""
-    return ShardsJob(source=TableConfig(), directory="runs/shards/table", split=SplitConfig(by="image"))
+    """Any CSV or Parquet manifest: set source.path, .root, .classes and, to split by it, .identity."""
+    return ShardsJob(source=TableConfig(), directory="runs/shards/table")
 
 
 def huggingface() -> ShardsJob:
     """Image Parquet as the Hugging Face hub has it: set source.path."""
-    return ShardsJob(source=HuggingFaceConfig(), directory="runs/shards/huggingface", split=SplitConfig(by="image"))
+    return ShardsJob(source=HuggingFaceConfig(), directory="runs/shards/huggingface")
 
 
 RECIPES = {

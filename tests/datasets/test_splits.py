@@ -91,7 +91,12 @@ def test_rows_without_identity_stand_alone():
 
 def test_no_identities_at_all_is_an_error_with_a_way_out():
     with pytest.raises(DataError, match="set split"):
-        assign_splits(index(identity=False), SplitConfig())
+        assign_splits(index(identity=False), SplitConfig(by="identity"))
+
+
+def test_auto_is_by_identity_where_there_are_any_and_else_by_image():
+    for table, by in ((index(), "identity"), (index(identity=False), "image")):
+        assert assign_splits(table, SplitConfig()) == assign_splits(table, SplitConfig(by=by))
 
 
 def test_an_empty_split_is_an_error():

@@ -4,7 +4,7 @@ A key's place depends on the seed and the key alone (a hash in [0, 1) compared w
 later never move the others. ``exact=True`` sorts the keys by that hash and cuts at the exact shares instead.
 
 Labels of people are often given per identity. A split by image then shows a classifier test labels that it has seen on
-other images of the same person; the default is therefore by identity.
+other images of the same person; the default is therefore by identity wherever the data set has identities.
 """
 
 import hashlib
@@ -27,15 +27,16 @@ class SplitConfig:
     """How rows are split.
 
     Attributes:
-        by: ``identity`` (all images of a person together; a row without identity stands alone), ``image``, or
-            ``source`` (the data set's own split; the shares are not used).
+        by: ``identity`` (all images of a person together; a row without identity stands alone), ``image``, ``auto``
+            (by identity if any row has one, else by image), or ``source`` (the data set's own split; the shares are
+            not used).
         train, val, test: shares, >= 0, that sum to 1.
         seed: another seed gives another split.
         exact: cut at the exact shares (to the nearest key) instead of by each key's hash alone.
         rename: for ``source``: the data set's name -> ``train``, ``val`` or ``test`` (``validation`` is known).
     """
 
-    by: Literal["identity", "image", "source"] = "identity"
+    by: Literal["auto", "identity", "image", "source"] = "auto"
     train: float = 0.8
     val: float = 0.1
     test: float = 0.1
@@ -69,8 +70,8 @@ def assign_splits(index: pa.Table, config: SplitConfig) -> list[str]:
     if config.by == "source":
         return _published(index[SPLIT].to_pylist(), config.rename)
     keys = index[IMAGE_ID].to_pylist()
-    if config.by == "identity":
-        identities = index[IDENTITY].to_pylist()
+    identities = index[IDENTITY].to_pylist()
+    if config.by == "identity" or (config.by == "auto" and any(identities)):
         if not any(identities):
             raise DataError("the data set has no identities; set split.by=image")
         keys = [f"identity {who}" if who else f"image {key}" for who, key in zip(identities, keys, strict=True)]
