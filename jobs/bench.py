@@ -20,10 +20,12 @@ from pydantic import Field
 from greycard.tracking import job_run
 from jobs import command
 from jobs.benchmarks import by_group as by_group_bench
+from jobs.benchmarks import faces as faces_bench
 from jobs.benchmarks import joint as joint_bench
 from jobs.benchmarks import memory as memory_bench
 from jobs.benchmarks import streaming as streaming_bench
 from jobs.benchmarks.by_group import ByGroupConfig
+from jobs.benchmarks.faces import FacesBenchmarkConfig
 from jobs.benchmarks.joint import JointBenchmarkConfig
 from jobs.benchmarks.memory import MemoryConfig
 from jobs.benchmarks.streaming import StreamingConfig
@@ -33,6 +35,7 @@ RUNS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "memory": memory_bench.run,
     "joint": joint_bench.run,
     "by_group": by_group_bench.run,
+    "faces": faces_bench.run,
 }
 
 
@@ -47,7 +50,8 @@ class BenchJob:
     """
 
     config: Annotated[
-        StreamingConfig | MemoryConfig | JointBenchmarkConfig | ByGroupConfig, Field(discriminator="kind")
+        StreamingConfig | MemoryConfig | JointBenchmarkConfig | ByGroupConfig | FacesBenchmarkConfig,
+        Field(discriminator="kind"),
     ]
     directory: str = "runs/bench"
     study: str = "bench"
@@ -59,10 +63,20 @@ def bench(job: BenchJob) -> dict[str, Any]:
     started = time.strftime("%Y-%m-%dT%H%M%S")
     with job_run(study=job.study, name=name, directory=f"{job.directory}/{name}-{started}", config=job) as tracked:
         result = {"benchmark": name, "date": started, "machine": _machine(), **RUNS[name](job.config)}
-        numbers = {key: value for key, value in result.items() if isinstance(value, int | float)}
-        tracked.log_metrics({key: float(value) for key, value in numbers.items()})
+        tracked.log_metrics(numbers_of(result))
     print(json.dumps(result, indent=2))
     return result
+
+
+def numbers_of(result: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Return a result's numbers; one that is nested is named by its path, ``large/peak_mib``."""
+    found: dict[str, float] = {}
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            found |= numbers_of(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float):
+            found[f"{prefix}{name}"] = float(value)
+    return found
 
 
 def _machine() -> str:
@@ -89,7 +103,12 @@ def by_group() -> BenchJob:
     return BenchJob(config=ByGroupConfig())
 
 
-RECIPES = {"streaming": streaming, "memory": memory, "joint": joint, "by_group": by_group}
+def faces() -> BenchJob:
+    """Drawn faces a second at 64 pixels, with and without PNG encoding, on two threads."""
+    return BenchJob(config=FacesBenchmarkConfig())
+
+
+RECIPES = {"streaming": streaming, "memory": memory, "joint": joint, "by_group": by_group, "faces": faces}
 
 if __name__ == "__main__":
     sys.exit(command.main("bench", RECIPES, bench, __doc__))
