@@ -21,6 +21,7 @@ import yaml
 from greycard.config import to_dict
 from greycard.datasets.manifest import Manifest, check_attributes
 from greycard.datasets.storage import Folder
+from greycard.metrics.columns import COLUMNS
 from greycard.metrics.findings import Findings, FindingsConfig, summarise
 from greycard.reports import compose, html
 from greycard.schema import RATES
@@ -31,7 +32,6 @@ from jobs import command
 log = logging.getLogger(__name__)
 
 _VERSIONS = ("greycard", "torch", "compressai", "ray", "mlflow", "numpy", "pandas")
-_MEASURES = ("psnr_db", "ssim", "lpips")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,14 +255,14 @@ def _numbers(groups: pd.DataFrame, disparities: pd.DataFrame, attribute: str) ->
     """Return the numbers of one system and point under flat names: ``psnr_db``, ``bias/skin_type``, ..."""
     everyone = groups[groups["attribute"] == "all"].set_index("measure")["value"]
     numbers = {name: float(groups[name].iloc[0]) for name in RATES if len(groups)}
-    numbers |= {name: float(everyone[name]) for name in _MEASURES if name in everyone}
+    numbers |= {name: float(everyone[name]) for name in COLUMNS if name in everyone}
     mine = disparities[disparities["attribute"] == attribute]
     for _, row in mine.iterrows():
         kind, _, task = str(row["measure"]).partition("/")
         if kind == "accuracy_merged":
             numbers |= {f"bias/{task}": row["bias"], f"added/{task}": row["delta"], f"p/{task}": row["p_value"]}
             numbers[f"accuracy/{task}"] = float(everyone[row["measure"]])
-        elif kind in _MEASURES:
+        elif kind in COLUMNS:
             numbers[f"bias/{kind}"] = row["bias"]
     return numbers
 

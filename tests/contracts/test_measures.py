@@ -118,6 +118,7 @@ def test_its_column_is_in_the_table_that_findings_and_reports_read(measure: Meas
     assert column.higher_is_better == measure.higher_is_better
     assert column.label
     assert column.unit
+    assert column.compares
 
 
 def test_every_column_has_a_measure() -> None:

@@ -21,7 +21,8 @@ def numbers(frame, column, **values):
 
 def test_distortion_has_a_line_a_group_and_says_what_is_absent(findings):
     figure = figures.distortion(findings.groups, SYSTEM, "race", {"lpips": "no weights"})
-    psnr, _, lpips = figure.axes
+    psnr, _, lpips, mse = figure.axes
+    assert mse.get_ylabel() == "MSE [8-bit levels squared]"
     lines = lines_of(psnr)
     assert list(lines) == ["African", "Asian", "Caucasian", "Indian", "all images"]
     expected = {"system": SYSTEM, "measure": "psnr_db", "attribute": "race", "group": "Asian"}
@@ -48,7 +49,7 @@ def test_accuracy_above_and_difference_below(findings):
     floor = bands["noise floor: difference by chance alone"].get_paths()[0].vertices[:, 1].max()
     expected = numbers(findings.disparities, "noise_floor", system=SYSTEM, measure=measure, attribute="race")
     assert floor == pytest.approx(expected.max())
-    assert "95 % interval" in bands
+    assert "95\N{NO-BREAK SPACE}% interval" in bands
 
 
 def test_a_line_a_phenotype_filled_where_beyond_chance(findings):

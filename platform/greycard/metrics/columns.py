@@ -17,25 +17,39 @@ class Column:
     Attributes:
         label: its name in reports.
         unit: its unit or range, for people.
+        compares: how it looks at a restored image and its original, in a few words.
         higher_is_better: its direction.
         digits: decimals that reports give.
     """
 
     label: str
     unit: str
+    compares: str
     higher_is_better: bool
     digits: int = 3
 
 
 COLUMNS: Final[dict[str, Column]] = {
-    "psnr_db": Column(label="PSNR", unit="dB", higher_is_better=True, digits=2),
-    "ssim": Column(label="SSIM", unit="0 to 1", higher_is_better=True),
-    "lpips": Column(label="LPIPS", unit="no unit", higher_is_better=False),
-    "mse": Column(label="mean squared error", unit="8-bit levels squared", higher_is_better=False, digits=2),
+    "psnr_db": Column(label="PSNR", unit="dB", compares="pixel by pixel", higher_is_better=True, digits=2),
+    "ssim": Column(label="SSIM", unit="0 to 1", compares="by local structure", higher_is_better=True),
+    "lpips": Column(label="LPIPS", unit="no unit", compares="as a trained network sees it", higher_is_better=False),
+    "mse": Column(
+        label="MSE",
+        unit="8-bit levels squared",
+        compares="pixel by pixel: the mean squared error",
+        higher_is_better=False,
+        digits=2,
+    ),
 }
 PSNR_OF_MEAN_MSE: Final = "psnr_db_of_mean_mse"
 DERIVED: Final[dict[str, Column]] = {
-    PSNR_OF_MEAN_MSE: Column(label="PSNR of the group's mean squared error", unit="dB", higher_is_better=True, digits=2)
+    PSNR_OF_MEAN_MSE: Column(
+        label="PSNR of the mean MSE",
+        unit="dB",
+        compares="pixel by pixel, errors averaged over a group's images before they are put in decibels",
+        higher_is_better=True,
+        digits=2,
+    )
 }
 """Numbers of a group that findings compute from the columns."""
 

@@ -101,8 +101,8 @@ def summarise(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], config
         groups: system, point, bpp_estimated, bpp_payload, bpp_total (means over the OK images of system and point),
             attribute, group, measure, value, low, high (bootstrap), level (coverage of the row's intervals), count,
             identities, failed (rows), reference (the untouched images' value), drop (reference - value), drop_low,
-            drop_high (paired bootstrap), group_bpp_estimated, group_bpp_payload, group_bpp_total (means over the group). Attribute "all" has one
-            group, "all".
+            drop_high (paired bootstrap), group_bpp_estimated, group_bpp_payload, group_bpp_total (means over the
+            group). Attribute "all" has one group, "all".
         disparities: system, point, bpp_*, attribute, measure, bias (max - min over groups, seed-averaged first), low,
             high, level, bias_seed_mean (mean of each seed's bias), noise_floor (mean bias of permuted groups), p_value,
             best_group, worst_group, reference_bias, delta (bias - reference_bias), delta_low, delta_high (paired),

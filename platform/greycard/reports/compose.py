@@ -10,7 +10,9 @@ from greycard.reports import figures, sheets
 from greycard.reports.frames import (
     RAW,
     Findings,
+    chance_text,
     common_rate,
+    coverage,
     groups_of,
     nice,
     select,
@@ -74,8 +76,8 @@ def comparisons(findings: Findings, attribute: str, pairs: Sequence[tuple[str, s
                 figure,
                 f"training-sets-{unbalanced}-{balanced}",
                 f"The same codec trained on two sets: {nice(unbalanced)} (solid) and {nice(balanced)} (dashed). Each "
-                "line is the largest group difference at a rate, with its 95 % interval shaded. Where the shades "
-                "overlap, the two sets are not told apart by this audit.",
+                f"line is the largest group difference at a rate, with its {coverage(findings.disparities)} interval "
+                "shaded. Where the shades overlap, the two sets are not told apart by this audit.",
                 f"Group difference against rate for {nice(unbalanced)} and {nice(balanced)}",
             )
         )
@@ -178,9 +180,9 @@ def _pictures(
                 figures.accuracy_and_bias(groups, disparities, system, attribute, task),
                 f"accuracy-{task}-{system}",
                 f"Above: in what share of images of each group the {nice(task)} is still read correctly (grouped "
-                "accuracy), from low rates on the left to the originals on the right; shaded are 95 % intervals. "
-                "Below: the distance between the highest and the lowest group. Inside the hatched noise floor a "
-                "difference is no more than groups drawn at random show on average.",
+                f"accuracy), from low rates on the left to the originals on the right; shaded are {coverage(groups)} "
+                "intervals. Below: the distance between the highest and the lowest group. Inside the hatched noise "
+                "floor a difference is no more than groups drawn at random show on average.",
                 f"Accuracy of {nice(task)} by group and the group difference against rate, {nice(system)}",
             )
         )
@@ -189,7 +191,7 @@ def _pictures(
                 figures.bias_by_task(disparities, system, attribute),
                 f"difference-by-phenotype-{system}",
                 "The largest group difference in grouped accuracy for each phenotype. A filled marker is more than "
-                "chance would give (permutation test at 5 %), a hollow one is not.",
+                f"chance would give (permutation test at {chance_text(disparities)}), a hollow one is not.",
                 f"Group difference by phenotype against rate, {nice(system)}",
             )
         )
@@ -200,7 +202,7 @@ def _pictures(
                 f"distortion-{system}",
                 "How close the restored images are to their originals, group by group. Curves that lie on each other "
                 "mean that these measures see the groups alike; they can miss what the phenotype accuracies show.",
-                f"PSNR, SSIM and LPIPS by group against rate, {nice(system)}",
+                f"Closeness to the originals by group against rate, {nice(system)}",
             )
         )
     return tuple(made)

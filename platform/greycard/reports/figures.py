@@ -9,7 +9,6 @@ import io
 import math
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,15 +18,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from greycard.metrics.columns import COLUMNS
 from greycard.reports.frames import (
     ACCURACY,
     ALL,
     KINDS_OF_RATE,
-    MEASURES,
     RAW,
-    SIGNIFICANT,
+    chance_level,
     common_rate,
+    coverage,
+    direction_text,
     groups_of,
+    measures_of,
     nice,
     select,
     tasks_of,
@@ -41,7 +43,7 @@ _TICKS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 def distortion(groups: pd.DataFrame, system: str, attribute: str, absent: dict[str, str] | None = None) -> Figure:
-    """Draw Figure 2: PSNR, SSIM and LPIPS by group against the rate, a panel a measure.
+    """Draw Figure 2: every measure of the images by group against the rate, a panel a measure.
 
     Args:
         groups: ``findings.groups``.
@@ -49,28 +51,40 @@ def distortion(groups: pd.DataFrame, system: str, attribute: str, absent: dict[s
         attribute: whose groups are the lines; the line of all images is black.
         absent: measure -> why it was not measured; its panel says so.
     """
+    absent = absent or {}
     rows = select(groups, system=system)
-    rate = common_rate(rows, [system])
-    figure = Figure(figsize=(10.5, 3.6), layout="constrained")
-    panels = figure.subplots(1, 3)
-    for axes, measure in zip(panels, ("psnr_db", "ssim", "lpips"), strict=True):
-        name, unit, direction = MEASURES[measure]
-        axes.set_title(f"{name}: {direction}", fontsize=9, color=INK)
-        _style(axes, f"{name} [{unit}]")
-        part = select(rows, measure=measure)
-        if rate is None or part["value"].isna().all():
-            _say_absent(axes, (absent or {}).get(measure, "not measured in this audit"))
-            continue
-        for index, group in enumerate(groups_of(part, attribute)):
-            curve = select(part, attribute=attribute, group=group).sort_values(rate)
-            if curve["value"].notna().any():
-                _line(axes, curve[rate], curve["value"], index, nice(group))
-        overall = select(part, attribute=ALL).sort_values(rate)
-        if len(overall):
-            axes.plot(overall[rate], overall["value"], color="black", lw=1.2, ls=":", label="all images")
-        _rate_axis(axes, part[rate], rate)
-    _legend_below(figure, panels[0])
+    present = measures_of(rows)
+    shown = [name for name in COLUMNS if name in present or name in absent]
+    across = 2 if len(shown) == 4 else max(min(len(shown), 3), 1)
+    down = max(math.ceil(len(shown) / across), 1)
+    figure = Figure(figsize=(3.5 * across, 3.6 * down), layout="constrained")
+    if not shown:
+        _say_absent(figure.subplots(), "no measure of images in this audit")
+        return figure
+    panels = [figure.add_subplot(down, across, place) for place in range(1, len(shown) + 1)]
+    for axes, measure in zip(panels, shown, strict=True):
+        _distortion_panel(axes, rows, measure, attribute, absent.get(measure, "not measured for this system"))
+    _legend_below(figure, *panels)
     return figure
+
+
+def _distortion_panel(axes: Axes, rows: pd.DataFrame, measure: str, attribute: str, reason: str) -> None:
+    column = COLUMNS[measure]
+    axes.set_title(textwrap.fill(f"{column.label}: {direction_text(column)}", 44), fontsize=9, color=INK)
+    _style(axes, f"{column.label} [{column.unit}]")
+    rate = common_rate(rows, rows["system"].unique())
+    part = select(rows, measure=measure)
+    if rate is None or part["value"].isna().all():
+        _say_absent(axes, reason)
+        return
+    for index, group in enumerate(groups_of(part, attribute)):
+        curve = select(part, attribute=attribute, group=group).sort_values(rate)
+        if curve["value"].notna().any():
+            _line(axes, curve[rate], curve["value"], index, nice(group))
+    overall = select(part, attribute=ALL).sort_values(rate)
+    if len(overall):
+        axes.plot(overall[rate], overall["value"], color="black", lw=1.2, ls=":", label="all images")
+    _rate_axis(axes, part[rate], rate)
 
 
 def accuracy_and_bias(
@@ -78,7 +92,7 @@ def accuracy_and_bias(
 ) -> Figure:
     """Draw Figure 3a: accuracy by group above, the group difference (dash-dot) below, on one rate axis.
 
-    Shaded: 95 % bootstrap intervals. Grey: the noise floor, the difference that groups drawn at random would show.
+    Shaded: bootstrap intervals. Grey: the noise floor, the difference that groups drawn at random would show.
     "originals" on the right are the same classifiers on the images before compression.
     """
     measure = ACCURACY + task
@@ -120,14 +134,16 @@ def _draw_bias(axes: Axes, bias: pd.DataFrame, rate: str) -> None:
         bias[rate], 0, bias["noise_floor"], fc="#f3e2a9", ec="#a8891c", hatch="////", lw=0,
         label="noise floor: difference by chance alone",
     )  # fmt: skip
-    axes.fill_between(bias[rate], bias["low"], bias["high"], color=INK, alpha=0.15, lw=0, label="95 % interval")
+    axes.fill_between(
+        bias[rate], bias["low"], bias["high"], color=INK, alpha=0.15, lw=0, label=f"{coverage(bias)} interval"
+    )
     axes.plot(bias[rate], bias["bias"], color=INK, ls="-.", lw=1.8, marker="o", ms=5, label="largest group difference")
 
 
 def bias_by_task(disparities: pd.DataFrame, system: str, attribute: str) -> Figure:
     """Draw Figure 3b: the group difference against the rate, one line a phenotype.
 
-    A filled marker is more than chance would give (permutation test at 5 %), a hollow one is not.
+    A filled marker is more than chance would give (p below what intervals leave out), a hollow one is not.
     """
     rows = select(disparities, system=system, attribute=attribute)
     rate = common_rate(rows, [system])
@@ -186,13 +202,6 @@ def to_png(figure: Figure, *, dots_per_inch: int = 130) -> bytes:
     return buffer.getvalue()
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(to_png(figure))
-    return path
-
-
 def _line(axes: Axes, x: Any, y: Any, index: int, label: str) -> None:
     axes.plot(x, y, color=COLOURS[index % 8], marker=MARKERS[index % 8], ms=5, lw=1.8, label=label)
 
@@ -200,7 +209,7 @@ def _line(axes: Axes, x: Any, y: Any, index: int, label: str) -> None:
 def _task_line(axes: Axes, curve: pd.DataFrame, rate: str, index: int, label: str) -> None:
     colour, marker = COLOURS[index % 8], MARKERS[index % 8]
     axes.plot(curve[rate], curve["bias"], color=colour, lw=1.8, marker=marker, mfc="white", ms=6, label=label)
-    beyond = curve[curve["p_value"] < SIGNIFICANT]
+    beyond = curve[curve["p_value"] < chance_level(curve)]
     axes.plot(beyond[rate], beyond["bias"], color=colour, ls="none", marker=marker, ms=6)
 
 

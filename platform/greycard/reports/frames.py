@@ -5,23 +5,18 @@ from typing import Final, Protocol
 
 import pandas as pd
 
+from greycard.metrics.columns import Column
 from greycard.schema import BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL, unknown
 
 RAW: Final = "raw"  # the system that returns the original images: what everything is compared with
 ALL: Final = "all"  # the attribute, and its one group, that holds every image
-SIGNIFICANT: Final = 0.05  # level of the permutation test: below it, a group difference is more than chance
 ACCURACY: Final = "accuracy_merged/"
 KINDS_OF_RATE: Final = {
     BPP_ESTIMATED: "bits per pixel, estimated from likelihoods",
     BPP_PAYLOAD: "bits per pixel, entropy-coded bytes",
     BPP_TOTAL: "bits per pixel, whole file",
 }
-MEASURES: Final = {
-    "psnr_db": ("PSNR", "dB", "higher is closer to the original"),
-    "ssim": ("SSIM", "0 to 1", "higher is closer to the original"),
-    "lpips": ("LPIPS", "no unit", "lower is closer to the original"),
-    "mse": ("mean squared error", "8-bit levels squared", "lower is closer to the original"),
-}
+_PERCENT: Final = "\N{NO-BREAK SPACE}%"
 
 
 class Findings(Protocol):
@@ -29,12 +24,12 @@ class Findings(Protocol):
 
     @property
     def groups(self) -> pd.DataFrame:
-        """system, point, bpp_*, attribute, group, measure, value, low, high, count, identities, failed."""
+        """system, point, bpp_*, attribute, group, measure, value, low, high, level, count, identities, failed."""
         ...
 
     @property
     def disparities(self) -> pd.DataFrame:
-        """system, point, bpp_*, attribute, measure, bias, low, high, noise_floor, p_value, best and worst group, ..."""
+        """system, point, bpp_*, attribute, measure, bias, low, high, level, noise_floor, p_value, best_group, ..."""
         ...
 
     @property
@@ -99,20 +94,34 @@ def nice(name: str) -> str:
     return name.replace("_", " ")
 
 
-def plain_measure(measure: str) -> str:
-    """Return a measure's name in words: ``accuracy_merged/skin_type`` -> ``skin type (accuracy, grouped)``."""
-    kind, _, task = measure.partition("/")
-    if task:
-        words = {
-            "accuracy_merged": "grouped accuracy",
-            "accuracy": "accuracy",
-            "macro_recall": "macro recall",
-            "shift": "mean shift in classes",
-            "lighter": "share read as lighter",
-        }
-        return f"{nice(task)}: {words.get(kind, nice(kind))}"
-    name, unit, _ = MEASURES.get(measure, (nice(measure), "", ""))
-    return f"{name} ({unit})" if unit == "dB" else name
+def measures_of(groups: pd.DataFrame) -> list[str]:
+    """Return the measures of images, those without a task, in order of appearance."""
+    return [name for name in groups["measure"].drop_duplicates().tolist() if "/" not in name]
+
+
+def direction_text(column: Column) -> str:
+    """Say where a measure's better end is."""
+    return f"{'higher' if column.higher_is_better else 'lower'} is closer to the original"
+
+
+def coverage(frame: pd.DataFrame) -> str:
+    """Return what a frame's intervals cover, as people write it: ``95 %``."""
+    return f"{100 * _level(frame):.6g}{_PERCENT}"
+
+
+def chance_level(frame: pd.DataFrame) -> float:
+    """Return the level of the permutation test, what intervals leave out: below it, a difference is beyond chance."""
+    return round(1 - _level(frame), 9)
+
+
+def chance_text(frame: pd.DataFrame) -> str:
+    """Return the level of the permutation test, as people write it: ``5 %``."""
+    return f"{100 * chance_level(frame):.6g}{_PERCENT}"
+
+
+def _level(frame: pd.DataFrame) -> float:
+    """Return the coverage; that of ``FindingsConfig`` unless told otherwise where there is no row."""
+    return float(frame["level"].iloc[0]) if len(frame) else 0.95
 
 
 def training_pairs(systems: Sequence[str], balanced: str = "balanced") -> list[tuple[str, str]]:

@@ -7,8 +7,9 @@ import pandas as pd
 from greycard.reports.frames import (
     ACCURACY,
     RAW,
-    SIGNIFICANT,
     Findings,
+    chance_level,
+    coverage,
     nice,
     select,
     systems_of,
@@ -46,8 +47,8 @@ class Headline:
 def headline(findings: Findings, attribute: str) -> Headline:
     """Find the largest group difference that a system adds to what the originals show, and word it.
 
-    Counts only where the permutation test finds more than chance (5 %) and, with originals in the audit, where the
-    interval of what was added lies above zero.
+    Counts only where the permutation test finds more than chance (p below what the intervals leave out) and, with
+    originals in the audit, where the interval of what was added lies above zero.
     """
     rows = select(findings.disparities, attribute=attribute)
     rows = rows[rows["measure"].str.startswith(ACCURACY) & rows["bias"].notna()]
@@ -66,14 +67,14 @@ def headline(findings: Findings, attribute: str) -> Headline:
         )
         return Headline(quiet, others, "", tasks[0], len(shown))
     top = found.loc[found["delta"].fillna(found["bias"]).idxmax()]
-    sentences = [_main(findings, top), _chance(top), _lighter(findings, top), _balanced(shown, top)]
+    sentences = [_main(findings, top), _chance(top, coverage(shown)), _lighter(findings, top), _balanced(shown, top)]
     words = tuple(filter(None, sentences))
     return Headline(words, others, top["system"], _task(top), len(shown), top["worst_group"], float(top["point"]))
 
 
 def counts_as_found(rows: pd.DataFrame) -> "pd.Series[bool]":
     """Return which differences are more than chance and, where originals are known, more than theirs."""
-    return (rows["p_value"] < SIGNIFICANT) & ~(rows["delta_low"] <= 0)
+    return (rows["p_value"] < chance_level(rows)) & ~(rows["delta_low"] <= 0)
 
 
 def rate_text(row: "pd.Series[object]") -> str:
@@ -121,16 +122,16 @@ def _main(findings: Findings, row: "pd.Series[object]") -> str:
     )
 
 
-def _chance(row: "pd.Series[object]") -> str:
+def _chance(row: "pd.Series[object]", covered: str) -> str:
     text = (
-        f"The group difference is {points(row['bias'])} percentage points (95 % interval {points(row['low'])} to "
-        f"{points(row['high'])}); groups drawn at random would differ by about {points(row['noise_floor'])}."
+        f"The group difference is {points(row['bias'])} percentage points ({covered} interval {points(row['low'])} "
+        f"to {points(row['high'])}); groups drawn at random would differ by about {points(row['noise_floor'])}."
     )
     if pd.isna(row["delta"]):
         return text + " The originals were not audited, so what was there before is not known."
     return text + (
-        f" On the originals it is {points(row['reference_bias'])}, so {points(row['delta'])} were added (95 % interval "
-        f"{points(row['delta_low'])} to {points(row['delta_high'])})."
+        f" On the originals it is {points(row['reference_bias'])}, so {points(row['delta'])} were added ({covered} "
+        f"interval {points(row['delta_low'])} to {points(row['delta_high'])})."
     )
 
 
@@ -151,7 +152,7 @@ def _balanced(shown: pd.DataFrame, row: "pd.Series[object]") -> str:
         twin = select(shown, system=balanced, measure=row["measure"], point=row["point"])
         if unbalanced == row["system"] and len(twin):
             found = twin.iloc[0]
-            between = f"(95 % interval {points(found['low'])} to {points(found['high'])})"
+            between = f"({coverage(shown)} interval {points(found['low'])} to {points(found['high'])})"
             return (
                 f"Trained on a balanced set, the same codec ({nice(balanced)}) shows {points(found['bias'])} points "
                 f"{between} at {rate_text(found)}."

@@ -8,8 +8,19 @@ from typing import Final
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
+from greycard.metrics.columns import COLUMNS, describe
 from greycard.reports import tables
-from greycard.reports.frames import MEASURES, Findings, groups_of, nice, select, tasks_of
+from greycard.reports.frames import (
+    Findings,
+    chance_text,
+    coverage,
+    direction_text,
+    groups_of,
+    measures_of,
+    nice,
+    select,
+    tasks_of,
+)
 from greycard.reports.headline import headline
 
 TEMPLATE: Final = "report.html.j2"
@@ -100,6 +111,10 @@ def render(report: Report) -> str:
         lines=lines,
         nice=nice,
         attribute=nice(report.attribute),
+        covered=coverage(findings.groups),
+        chance=chance_text(findings.groups),
+        measured=[describe(name) for name in measures_of(findings.groups)],
+        direction_text=direction_text,
         images=int(findings.counts["n_in"].max()) if len(findings.counts) else 0,
         failed=int(findings.counts["n_failed"].sum()) if len(findings.counts) else 0,
         group_counts=_group_counts(findings, report.attribute),
@@ -122,11 +137,11 @@ def _absent(report: Report) -> dict[str, str]:
     """Return measure -> reason for the distortion measures without any number."""
     groups = report.findings.groups
     absent = dict(report.absent)
-    for name in MEASURES:
+    for name in COLUMNS:
         if name not in absent and groups.loc[groups["measure"] == name, "value"].isna().all():
             absent[name] = "not measured in this audit"
     return absent
 
 
 def _measure_name(name: str) -> str:
-    return MEASURES.get(name, (nice(name),))[0]
+    return COLUMNS[name].label if name in COLUMNS else nice(name)

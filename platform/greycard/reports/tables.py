@@ -6,7 +6,21 @@ from typing import Any, Final
 
 import pandas as pd
 
-from greycard.reports.frames import ACCURACY, MEASURES, RAW, Findings, groups_of, nice, select, systems_of, tasks_of
+from greycard.metrics.columns import describe
+from greycard.reports.frames import (
+    ACCURACY,
+    RAW,
+    Findings,
+    chance_level,
+    coverage,
+    direction_text,
+    groups_of,
+    measures_of,
+    nice,
+    select,
+    systems_of,
+    tasks_of,
+)
 from greycard.reports.headline import counts_as_found, percent, points, rate_text
 from greycard.schema import RATES
 
@@ -34,7 +48,7 @@ def verdicts(findings: Findings, attribute: str, task: str) -> Table:
     """Return every system and point with the group difference of a task, its interval and its noise floor."""
     rows = select(findings.disparities, attribute=attribute, measure=ACCURACY + task)
     rows = rows[rows["system"] != RAW]
-    found = counts_as_found(rows)
+    found, chance, covered = counts_as_found(rows), chance_level(rows), coverage(rows)
     cells = []
     for (_, row), is_found in zip(rows.iterrows(), found, strict=True):
         cells.append(
@@ -46,28 +60,28 @@ def verdicts(findings: Findings, attribute: str, task: str) -> Table:
                 points(row["noise_floor"]),
                 points(row["reference_bias"]),
                 f"{points(row['delta'])} [{points(row['delta_low'])}, {points(row['delta_high'])}]",
-                _verdict(row, bool(is_found)),
+                _verdict(row, bool(is_found), chance),
                 str(row["count_min"]),
             )
         )
     return Table(
         f"Group difference in {nice(task)}, in percentage points of grouped accuracy.",
         (
-            "system", "rate", "lowest → highest group", "difference [95 % interval]", "noise floor", "originals",
-            "added [95 % interval]", "more than chance?", "smallest group",
+            "system", "rate", "lowest → highest group", f"difference [{covered} interval]", "noise floor", "originals",
+            f"added [{covered} interval]", "more than chance?", "smallest group",
         ),
         tuple(cells),
         tuple(map(bool, found)),
     )  # fmt: skip
 
 
-def _verdict(row: "pd.Series[object]", found: bool) -> str:
+def _verdict(row: "pd.Series[object]", found: bool, chance: float) -> str:
     if pd.isna(row["p_value"]):
         return DASH
     p = f"p = {row['p_value']:.3f}"
     if found:
         return f"yes ({p})"
-    return f"no ({p})" if float(str(row["p_value"])) >= 0.05 else f"yes, but not more than the originals ({p})"
+    return f"no ({p})" if float(str(row["p_value"])) >= chance else f"yes, but not more than the originals ({p})"
 
 
 def by_group(findings: Findings, attribute: str, measure: str) -> Table:
@@ -89,7 +103,7 @@ def by_group(findings: Findings, attribute: str, measure: str) -> Table:
         "originals" if row["system"] == RAW else f"{nice(row['system'])}, {_short_rate(row)}"
         for _, row in places.iterrows()
     ]
-    return Table(measure_caption(measure), ("group", "images", *heads), tuple(cells))
+    return Table(measure_caption(measure, coverage(rows)), ("group", "images", *heads), tuple(cells))
 
 
 def _short_rate(row: "pd.Series[object]") -> str:
@@ -101,7 +115,7 @@ def _cell(row: Mapping[Any, Any] | None, measure: str) -> str:
         return DASH
     if "/" in measure and not measure.startswith("shift"):
         return f"{percent(row['value'])} [{_bare(row['low'])}, {_bare(row['high'])}]"
-    digits = 3 if measure in ("ssim", "lpips") else 2
+    digits = 2 if "/" in measure else describe(measure).digits
     return f"{row['value']:.{digits}f}"
 
 
@@ -109,12 +123,12 @@ def _bare(share: float) -> str:
     return percent(share).rstrip("\N{NO-BREAK SPACE}%")
 
 
-def measure_caption(measure: str) -> str:
-    """Say in a sentence what a measure is."""
+def measure_caption(measure: str, covered: str) -> str:
+    """Say in a sentence what a measure is; ``covered`` is what its intervals cover."""
     kind, _, task = measure.partition("/")
     sentences = {
         "accuracy_merged": f"Grouped accuracy, {nice(task)}: share of images read right once each group's usual classes"
-        " count as one (with 95 % interval)",
+        f" count as one (with {covered} interval)",
         "accuracy": f"Accuracy without grouping, {nice(task)}: share of images read exactly as labelled",
         "macro_recall": f"Macro recall, {nice(task)}: mean over classes of the share read right",
         "shift": f"Mean shift, {nice(task)}: classes that a reading lies above its label; negative is lighter",
@@ -122,8 +136,8 @@ def measure_caption(measure: str) -> str:
     }
     if task:
         return sentences.get(kind, nice(measure))
-    name, unit, direction = MEASURES.get(kind, (nice(kind), "", ""))
-    return f"{name} ({unit}); {direction}" if direction else name
+    column = describe(measure)
+    return f"{column.label} ({column.unit}); {direction_text(column)}"
 
 
 def chance(findings: Findings, task: str) -> Table:
@@ -205,7 +219,7 @@ def measures_by_task(findings: Findings, attribute: str) -> Mapping[str, list[Ta
     """Return the tables by group: heading -> tables."""
     present = set(findings.groups["measure"])
     sections = {
-        "distortion": [by_group(findings, attribute, name) for name in MEASURES if name in present],
+        "distortion": [by_group(findings, attribute, name) for name in measures_of(findings.groups)],
     }
     for task in tasks_of(findings.disparities):
         kinds = ("accuracy_merged", "accuracy", "macro_recall", "shift", "lighter")
