@@ -23,6 +23,7 @@ from greycard.datasets.sources import SourceConfig
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.subsets import SubsetConfig
 from greycard.datasets.table import TableConfig
+from greycard.tracking import check_outlives
 from jobs import command
 
 
@@ -53,6 +54,7 @@ class ShardsJob:
 
 def write(job: ShardsJob) -> Manifest:
     """Write the shards, or finish or find those that are there, and say what they hold."""
+    check_outlives(job.directory)
     manifest = write_shards(
         job.source,
         job.directory,

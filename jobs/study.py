@@ -5,7 +5,8 @@ python -m jobs.study photos
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.photos import PhotosConfig
@@ -24,9 +25,11 @@ class StudyJob:
         shards: the data sets to write.
         train: the models to train on them.
         audit: what is audited and reported in the end.
+        root: folder that the relative directories of all jobs lie in; "" is the working directory.
         ray: how all of them reach Ray.
     """
 
+    root: str = ""
     shards: tuple[shards.ShardsJob, ...]
     train: tuple[TrainJob, ...]
     audit: audit.AuditJob
@@ -35,6 +38,7 @@ class StudyJob:
 
 def study(job: StudyJob) -> Reported:
     """Run every job of the study, with one Ray for all."""
+    job = rooted(job)
     for item in job.shards:
         shards.write(item)
     with session(job.ray):
@@ -43,6 +47,33 @@ def study(job: StudyJob) -> Reported:
         reported = audit.audit(job.audit)
     print("MLflow UI: make ui, then open http://127.0.0.1:5000")
     return reported
+
+
+def rooted(job: StudyJob) -> StudyJob:
+    """Return the study with every relative directory put below its root."""
+    if not job.root:
+        return job
+
+    def below(path: str) -> str:
+        return str(Path(job.root).expanduser() / path) if path and "://" not in path else path
+
+    training = tuple(
+        replace(
+            item,
+            directory=below(item.directory),
+            shards=below(item.shards),
+            models=tuple(replace(model, shards=below(model.shards)) for model in item.models),
+        )
+        for item in job.train
+    )
+    audited = replace(job.audit.audit, shards=below(job.audit.audit.shards), directory=below(job.audit.audit.directory))
+    return replace(
+        job,
+        root="",
+        shards=tuple(replace(item, directory=below(item.directory)) for item in job.shards),
+        train=training,
+        audit=replace(job.audit, audit=audited, models=job.audit.models or job.root),
+    )
 
 
 def demo() -> StudyJob:

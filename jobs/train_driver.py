@@ -116,6 +116,7 @@ class Driver:
         outcome = read_outcome(self.planned[name].task)
         assert outcome is not None, f"{name} ended without an outcome"
         self.trained[name] = self.logs[name].finish(outcome)
+        tqdm.write(f"trained {name}: {self.trained[name].uri}")
 
     def _show(self, bar: Any) -> None:
         epochs = sum(

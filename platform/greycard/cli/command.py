@@ -27,7 +27,7 @@ Without --weights and --codec the codec is JPEG. A file says at which point it w
 codec alone, with the same --set where that changes the format. Of several points, encode and verify take the first."""
 
 _SUBMITTING = """examples:
-  greycard submit study demo --address http://127.0.0.1:8265
+  greycard submit study demo --address http://127.0.0.1:8265 --set root=/shared/greycard
   greycard submit audit paper000 --address https://ray.example.org --set audit.resources.num_gpus=0.25
 
 The working directory is uploaded (what .rayignore and .gitignore name stays behind), the job's log is followed and its
