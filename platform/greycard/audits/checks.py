@@ -24,8 +24,8 @@ def check_shards(manifest: Manifest, split: str) -> None:
         for problem in threads.map(lambda shard: _problem(folder, shard), manifest.shards_of(split)):
             if problem:
                 raise ManifestError(
-                    f"{problem}. Copy the shards again, or write them again (python -m jobs.shards ... --set "
-                    "overwrite=true)"
+                    f"{problem}. Copy it from its source again, or delete it and run the python -m jobs.shards that "
+                    "wrote it: complete files are kept"
                 )
 
 
