@@ -111,11 +111,6 @@ def test_a_cluster_without_memory_for_the_filter_is_refused(monkeypatch):
         require(Resources(actors=1).demand(resuming=True), HASTY, "the audit")
 
 
-def test_the_wait_for_actors_follows_the_session(ray_session):
-    with session(SessionConfig(wait_seconds=100)):
-        assert DataContext.get_current().wait_for_min_actors_s == 100 + sessions.LOAD_SECONDS
-
-
 def test_actors_must_fit_whole_nodes():
     nodes = [{"CPU": 2.0}, {"CPU": 2.0}]
     assert sum(sessions._room(node, Demand(count=1, num_cpus=1.5)) for node in nodes) == 2

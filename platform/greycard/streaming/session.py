@@ -5,7 +5,6 @@ these waits is turned into an error within a minute that names what is needed an
 """
 
 import logging
-import math
 import os
 import sys
 import time
@@ -21,7 +20,6 @@ from ray.data import DataContext
 LOCAL: Final = "local"
 AUTO: Final = "auto"
 CONNECT_SECONDS: Final = 20.0
-LOAD_SECONDS: Final = 120.0  # an actor's own start: imports, the download of its models, loading them
 _LOGGER: Final = logging.getLogger("ray.data")
 _MIB: Final = 2**20
 _DEFAULTS: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_PARQUET_FOOTER_NUM_ACTORS": "2"}
@@ -155,7 +153,6 @@ def configure(context: DataContext, config: SessionConfig) -> None:
     context.execution_options.verbose_progress = False
     context.execution_options.preserve_order = False  # nothing of ours depends on order
     context.execution_no_progress_timeout_s = config.stall_seconds  # Ray's own limit is half an hour
-    context.wait_for_min_actors_s = math.ceil(config.wait_seconds + LOAD_SECONDS)  # Ray's own: no limit
     context.max_errored_blocks = 0  # Ray drops whole blocks; rows that fail are ours to record
     context.actor_init_retry_on_errors = False  # a system that can not be built fails at once, with its own message
     context.max_consecutive_actor_init_deaths = 2
