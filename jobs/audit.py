@@ -23,6 +23,7 @@ from typing import Any
 from greycard.audits.restoration import RestorationAudit, System, SystemResult, run
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import JpegConfig, RawConfig
+from greycard.config import digest
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.distortion import Mse, Psnr, Ssim
@@ -32,7 +33,7 @@ from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
 from jobs import command, train
-from jobs.report import ReportConfig, Reported, ReportJob, check_names, make
+from jobs.report import ReportConfig, Reported, ReportJob, fitted, make
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, trained_classifiers, trained_codec
 
 PIXEL_MEASURES = (Mse(), Psnr(), Ssim())
@@ -70,11 +71,14 @@ def audit(job: AuditJob) -> Reported:
     check_outlives(job.audit.directory, "audit.directory")
     config = with_models(job)
     manifest = Manifest.load(config.shards)
-    check_names(job.report, manifest)
-    # how the work is spread may change from one start to the next: it does not shape results
-    fixed = replace(job, audit=replace(job.audit, resources=Resources(), ray=SessionConfig()))
+    fitted(job.report, manifest)
+    # what does not shape the audit's rows may change from one start to the next
+    rows = replace(job.audit, resources=Resources(), ray=SessionConfig(), max_failed_share=0.0)
+    fixed = replace(job, audit=rows, report=ReportConfig())
+    tags = {"greycard.max_failed_share": config.max_failed_share, "greycard.report": digest(job.report)}
     home = Folder.open(config.directory)
-    with job_run(study=config.study, name=f"audit {manifest.dataset}", directory=home.uri, config=fixed) as tracked:
+    name = f"audit {manifest.dataset}"
+    with job_run(study=config.study, name=name, directory=home.uri, config=fixed, tags=tags) as tracked:
         tracked.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
         tracked.log_dataset(manifest, config.split, manifest.uri)
         result = run(config, on_system_done=lambda system: _log_system(system, tracked))
@@ -224,8 +228,6 @@ def photos() -> AuditJob:
         ),
         report=ReportConfig(
             title="Photographs through JPEG and three small neural codecs",
-            attribute="photograph",
-            findings=FindingsConfig(attributes=("photograph",), rules={}, merge_by="photograph"),
         ),
     )
 

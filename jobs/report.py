@@ -8,7 +8,7 @@ Reads the audit's tables and reconstruction sets; needs no model, so it can be r
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,24 +40,20 @@ class ReportConfig:
 
     Attributes:
         title: of the page.
-        attribute: what the page compares groups by; all of ``findings.attributes`` are in the tables.
+        attribute: what the page compares groups by; all of ``findings.attributes`` are in the tables. "" takes the
+            first of those that the data set has, or else its own first attribute.
         findings: what is computed.
         pairs: systems (unbalanced, balanced) whose training sets are compared; found by name where empty.
         images_per_group: rows a group on the contact sheets; 0 leaves them out.
     """
 
     title: str = "Group differences in compressed faces"
-    attribute: str = "race"
+    attribute: str = ""
     findings: FindingsConfig = field(default_factory=FindingsConfig)
     pairs: tuple[tuple[str, str], ...] = ()
     images_per_group: int = 2
 
     def __post_init__(self) -> None:
-        if self.attribute not in self.findings.attributes:
-            raise ValueError(
-                f"attribute must be one of findings.attributes ({', '.join(self.findings.attributes)}), "
-                f"got {self.attribute!r}"
-            )
         if self.images_per_group < 0:
             raise ValueError(f"images_per_group must be at least 0, got {self.images_per_group}")
 
@@ -109,7 +105,7 @@ def report(job: ReportJob) -> Reported:
         TrackingError: MLflow does not answer.
     """
     manifest = Manifest.load(job.shards)
-    check_names(job.config, manifest)
+    fitted(job.config, manifest)
     _table_names(Folder.open(f"{job.audit}/audit"))
     with job_run(study=job.study, name=f"report {manifest.dataset}", directory=job.directory, config=job) as run:
         run.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
@@ -117,13 +113,29 @@ def report(job: ReportJob) -> Reported:
         return make(job, manifest, run)
 
 
-def check_names(config: ReportConfig, manifest: Manifest) -> None:
-    """Check that the data set has the attributes that the report groups by.
+def fitted(config: ReportConfig, manifest: Manifest) -> ReportConfig:
+    """Return the config with the attribute to group by settled, for a data set's own attributes.
 
     Raises:
-        ManifestError: it lacks one; names near matches.
+        AuditError: the data set has no attribute to group by.
+        ManifestError: it lacks one that the config names; says near matches.
     """
-    check_attributes(manifest, [part for name in config.findings.attributes for part in name.split(" x ")])
+    known, findings = manifest.attributes, config.findings
+    if not known:
+        raise AuditError(
+            f"{manifest.uri} has no attributes, so there are no groups to compare: write shards with labels"
+        )
+    attribute = config.attribute
+    if not attribute:
+        there = [name for name in findings.attributes if all(part in known for part in name.split(" x "))]
+        asked = findings.attributes != FindingsConfig().attributes
+        attribute = there[0] if there else findings.attributes[0] if asked else next(iter(known))
+    if attribute not in findings.attributes:
+        findings = replace(findings, attributes=(attribute,))
+    if findings.merge_by not in known:  # the grouping rule is about that attribute's groups
+        findings = replace(findings, rules={}, merge_by=attribute)
+    check_attributes(manifest, [part for name in findings.attributes for part in name.split(" x ")])
+    return replace(config, attribute=attribute, findings=findings)
 
 
 def make(job: ReportJob, manifest: Manifest, run: Run) -> Reported:
@@ -132,6 +144,7 @@ def make(job: ReportJob, manifest: Manifest, run: Run) -> Reported:
     Raises:
         AuditError: the directory holds no audit tables.
     """
+    job = replace(job, config=fitted(job.config, manifest))
     findings = summarise(read_audit(job.audit), manifest.attributes, job.config.findings)
     page = _write(job, manifest, findings, run.run_id)
     _log_systems(job, findings, run)
