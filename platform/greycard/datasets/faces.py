@@ -10,8 +10,9 @@ how often each phenotype class is drawn and nothing else about the image. Number
 machinery works, never whether a product is fair.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
@@ -31,6 +32,7 @@ MIN_SIZE: Final = 16
 MAX_SIZE: Final = 1024
 _PIXELS_A_CHUNK: Final = 64 * 64 * 64  # what keeps the working set in a core's cache
 _DRAWN_TOGETHER: Final = 1024  # images whose random numbers are drawn in one go
+_ROWS_A_TASK: Final = 128
 _GOLDEN_RATIO: Final = 0.6180339887498949
 
 Codes = NDArray[np.integer[Any]]
@@ -159,11 +161,26 @@ def draw(config: FacesConfig, *, rows: int = 1024, threads: int = 1) -> Iterator
         raise ValueError(f"draw takes rows and threads of at least 1, got rows={rows}, threads={threads}")
     table = sample_labels(config)
     with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, config.count, rows):
-            batch = table.slice(start, rows)
-            parts = [batch.slice(first, 128) for first in range(0, len(batch), 128)]
-            images = pool.map(lambda part: render_table(part, config.size), parts)
-            yield DrawnFaces(batch, np.concatenate(list(images)))
+
+        def start(batch: pa.Table) -> _Pending:
+            parts = [batch.slice(first, _ROWS_A_TASK) for first in range(0, len(batch), _ROWS_A_TASK)]
+            return batch, [pool.submit(render_table, part, config.size) for part in parts]
+
+        pending: deque[_Pending] = deque()
+        for first in range(0, config.count, rows):  # the next batch is begun before this one is waited for
+            pending.append(start(table.slice(first, rows)))
+            if len(pending) > 1:
+                yield _finished(pending.popleft())
+        while pending:
+            yield _finished(pending.popleft())
+
+
+_Pending = tuple[pa.Table, list["Future[NDArray[np.uint8]]"]]
+
+
+def _finished(pending: _Pending) -> DrawnFaces:
+    batch, parts = pending
+    return DrawnFaces(batch, np.concatenate([part.result() for part in parts]))
 
 
 def render_table(table: pa.Table, size: int = 64) -> NDArray[np.uint8]:
