@@ -22,16 +22,15 @@ _SIGMA = 1.5
 _AT_A_TIME = 4  # images whose maps stay in the cache
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mse:
-    """Mean squared error over channels and pixels: lower is better, in [0, 65025] squared 8-bit steps."""
+class _Column:
+    """What the measures share: the direction that their column states, and that any image is large enough."""
 
-    kind: Literal["mse"] = "mse"
+    __slots__ = ()
 
     @property
     def name(self) -> str:
         """Its column."""
-        return "mse"
+        raise NotImplementedError
 
     @property
     def higher_is_better(self) -> bool:
@@ -42,6 +41,18 @@ class Mse:
     def min_size(self) -> int:
         """Least height and width in pixels: 1: any image."""
         return 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mse(_Column):
+    """Mean squared error over channels and pixels: lower is better, in [0, 65025] squared 8-bit steps."""
+
+    kind: Literal["mse"] = "mse"
+
+    @property
+    def name(self) -> str:
+        """Its column."""
+        return "mse"
 
     def build(self) -> "Mse":
         """Return itself."""
@@ -61,7 +72,7 @@ class Mse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Psnr:
+class Psnr(_Column):
     """Peak signal-to-noise ratio of each image: higher is better, in [0, cap_db] dB.
 
     Group means are means of these (as CompressAI does); the PSNR of the group's mean MSE stands beside them in the
@@ -83,16 +94,6 @@ class Psnr:
         """Its column."""
         return "psnr_db"
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return COLUMNS[self.name].higher_is_better
-
-    @property
-    def min_size(self) -> int:
-        """Least height and width in pixels: 1: any image."""
-        return 1
-
     def build(self) -> "Psnr":
         """Return itself."""
         return self
@@ -110,7 +111,7 @@ class Psnr:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ssim:
+class Ssim(_Column):
     """Structural similarity (Wang et al. 2004): higher is better, in [-1, 1], 1 for identical images.
 
     11 x 11 Gaussian window of σ 1.5, population covariances, K1 = .01, K2 = .03, over the windows that lie wholly
@@ -124,11 +125,6 @@ class Ssim:
     def name(self) -> str:
         """Its column."""
         return "ssim"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return COLUMNS[self.name].higher_is_better
 
     @property
     def min_size(self) -> int:
