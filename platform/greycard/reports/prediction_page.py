@@ -1,0 +1,62 @@
+"""The page of a prediction audit alone: how well attributes are predicted by group, before and after a fairness loss."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionPage:
+    """What the page of a prediction audit is made of.
+
+    Attributes:
+        title: of the page.
+        dataset: the data set's name.
+        split: what was audited.
+        drawn: True where the images are drawings, not people.
+        command: what makes the page again.
+        commit: of the source; "" leaves it out.
+        verdict: the first sentence; "" takes one from ``comparison`` or, without it, from ``disparities``.
+        groups: the audit's frame: system, target, attribute, group, measure, value, low, high, count, identities.
+        disparities: system, target, attribute, measure, decisions, estimate, value, low, high, noise_floor, p_value,
+            missing.
+        cells: system, target, label, group, count; None leaves the counts of (label, group) cells out.
+        table: a row a system: target, sensitive, loss, system, seed, accuracy, ... (the layout of Tables 1-3).
+        squeezing: system, measure, view, baseline, fair, reduction, low, high, survives, verdict; None without pairs.
+        comparison: the frame of ``compare_seeds``; None without repetitions.
+        counts: image results (n_in, n_ok, n_failed) of each system, with a column ``reasons``; None leaves it out.
+        level: coverage of the intervals.
+        min_reduction: the reduction of σ_IOU that is aimed at, as a share.
+        max_cost: the loss of accuracy that is accepted, as a share.
+        notes: sentences below the first ones.
+        provenance: more of what was run: name -> text.
+        config: the resolved config as YAML.
+    """
+
+    title: str
+    dataset: str
+    split: str = "test"
+    drawn: bool = False
+    command: str = ""
+    commit: str = ""
+    verdict: str = ""
+    groups: pd.DataFrame
+    disparities: pd.DataFrame
+    table: pd.DataFrame
+    cells: pd.DataFrame | None = None
+    squeezing: pd.DataFrame | None = None
+    comparison: pd.DataFrame | None = None
+    counts: pd.DataFrame | None = None
+    level: float = 0.95
+    min_reduction: float = 0.3
+    max_cost: float = 0.01
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
+
+
+def write(page: PredictionPage, out: Path) -> Path:
+    """Write ``out/index.html`` (which needs nothing else) and ``out/figures/*.png``; return the page's path."""
+    raise NotImplementedError
