@@ -1,16 +1,19 @@
-"""The command line that every job shares: ``python -m jobs.VERB RECIPE --set a.b=c --list --dry-run``."""
+"""The command line that every job shares: ``python -m jobs.VERB RECIPE --set a.b=c --list --dry-run``.
+
+RECIPE is a name of ``--list``, or the path of a YAML file of a full configuration, as ``--dry-run`` prints it.
+"""
 
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
-
-import yaml
 
 from greycard import config as configs
 from greycard.schema import unknown
 
 C = TypeVar("C")
+_YAML = (".yaml", ".yml")
 BAD_INPUT = 2  # exit code of an unknown recipe, field or value, as argparse uses it
 
 
@@ -20,6 +23,8 @@ def main(
     run: Callable[[C], Any],
     doc: str,
     argv: Sequence[str] | None = None,
+    *,
+    check_resume: Callable[[C], None] | None = None,
 ) -> int:
     """Parse the command line of a job, resolve its config and run it.
 
@@ -29,30 +34,56 @@ def main(
         run: what to do with the config.
         doc: the job's help text.
         argv: arguments without the program's name; the process's own by default.
+        check_resume: gives the job a ``--resume`` that calls it first; it raises where there is nothing to go on with.
 
     Returns:
         The exit code: 0, 1 when the job failed with an error of ours, 2 for an unknown name or a bad value.
     """
-    arguments = _parser(verb, recipes, doc).parse_args(argv)
+    parser = _parser(verb, recipes, doc)
+    if check_resume:
+        parser.add_argument("--resume", action="store_true", help="refuse to start from nothing")
+    arguments = parser.parse_args(argv)
     if arguments.list or arguments.recipe is None:
         print(_listing(verb, recipes))
         return 0 if arguments.list else BAD_INPUT
-    if arguments.recipe not in recipes:
-        return _fail(unknown("recipe", arguments.recipe, list(recipes)), BAD_INPUT)
     try:
-        config = configs.override(recipes[arguments.recipe](), arguments.settings)
+        config = configs.override(_recipe(arguments.recipe, recipes), arguments.settings)
     except configs.ConfigError as error:
         return _fail(str(error), BAD_INPUT)
     if arguments.dry_run:
-        print(yaml.safe_dump(configs.to_dict(config), sort_keys=False, allow_unicode=True), end="")
+        print(configs.to_yaml(config), end="")
         return 0
     try:
+        if check_resume and arguments.resume:
+            check_resume(config)
         run(config)
     except Exception as error:
         if arguments.debug or not _is_worded(error):
             raise
         return _fail(str(error), 1)
     return 0
+
+
+def _recipe(name: str, recipes: Mapping[str, Callable[[], C]]) -> C:
+    """Return the config of that name, or of that YAML file.
+
+    Raises:
+        ConfigError: there is neither, or the file is no configuration of this job.
+    """
+    if name in recipes:
+        return recipes[name]()
+    path = Path(name).expanduser()
+    if path.suffix not in _YAML and len(path.parts) == 1:
+        raise configs.ConfigError(f"{unknown('recipe', name, list(recipes))}; or give the path of a YAML file")
+    if not path.is_file():
+        raise configs.ConfigError(
+            f"no file {name}: RECIPE is one of {', '.join(recipes)}, or a YAML file as --dry-run prints it"
+        )
+    one = next(iter(recipes.values()))()  # all recipes of a job are of one class
+    try:
+        return configs.from_yaml(type(one), path.read_text(encoding="utf-8"))
+    except (configs.ConfigError, UnicodeDecodeError) as error:
+        raise configs.ConfigError(f"{name}: {error}") from None
 
 
 def _is_worded(error: Exception) -> bool:
@@ -73,7 +104,9 @@ def _parser(verb: str, recipes: Mapping[str, Callable[[], Any]], doc: str) -> ar
         epilog=_listing(verb, recipes),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a named full configuration, see below")
+    parser.add_argument(
+        "recipe", nargs="?", metavar="RECIPE", help="a name of the list below, or a YAML file as --dry-run prints it"
+    )
     parser.add_argument(
         "--set",
         dest="settings",

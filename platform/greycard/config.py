@@ -65,6 +65,27 @@ def override(config: C, settings: Sequence[str]) -> C:
     return from_dict(type(config), values)
 
 
+def to_yaml(config: Any) -> str:
+    """Return a config tree as YAML, which `from_yaml` reads back."""
+    return yaml.dump(to_dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def from_yaml(cls: type[C], text: str) -> C:
+    """Build a config from YAML; fields that are left out have their defaults.
+
+    Raises:
+        ConfigError: the text is not YAML, or not of fields, or a field is unknown, missing or not acceptable.
+    """
+    try:
+        values = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        kind = type(values).__name__
+        raise ConfigError(f"expected the fields of a {cls.__name__}, each as NAME: VALUE, got a {kind}")
+    return from_dict(cls, values)
+
+
 def digest(config: Any) -> str:
     """Return 16 hexadecimal digits that name a config's content."""
     return hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode()).hexdigest()[:16]
@@ -100,6 +121,16 @@ for _name, _pattern, _first in (
     ("float", r"[-+]?(\.[0-9]+|[0-9]+\.?[0-9]*)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", "-+.0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z"), [*_first, ""])
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that either version of YAML would read as something else."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *_Loader.yaml_implicit_resolvers.get(first, [])]
+    for first in yaml.SafeDumper.yaml_implicit_resolvers.keys() | _Loader.yaml_implicit_resolvers.keys()
+}
 
 
 def _parse(text: str) -> Any:

@@ -86,3 +86,51 @@ def test_an_error_of_ours_is_one_line_and_others_keep_their_traceback(capsys):
         call(["faces"], theirs)
     with pytest.raises(ConfigError):
         call(["faces", "--debug"], ours)
+
+
+def test_a_yaml_file_as_dry_run_prints_it_is_a_recipe(tmp_path, capsys):
+    assert call(["photos", "--set", "name=1e-4", "--dry-run"]) == 0  # text that looks like a number stays text
+    file = tmp_path / "mine.yaml"
+    file.write_text(capsys.readouterr().out)
+    seen = []
+    assert call([str(file), "--set", "count=7"], seen.append) == 0
+    assert seen == [Job(name="1e-4", count=7)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, ["no file", "faces, photos", "--dry-run"]),
+        ("cout: 3", ["mine.yaml", "'cout'", "'count'"]),
+        ("count: many", ["mine.yaml", "count", "integer", "'many'"]),
+        ("name: [", ["mine.yaml", "not YAML", "line 1"]),
+        ("just words", ["mine.yaml", "fields of a Job", "str"]),
+        ("", ["mine.yaml", "fields of a Job"]),
+    ],
+)
+def test_a_bad_yaml_file_ends_with_2_and_names_the_file(text, words, tmp_path, capsys):
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_text(text)
+    assert call([str(file)], pytest.fail) == 2
+    message = capsys.readouterr().err
+    assert all(word in message for word in words), message
+
+
+def test_resume_is_there_only_for_jobs_that_check_it(capsys):
+    with pytest.raises(SystemExit):
+        call(["faces", "--resume"])
+    capsys.readouterr()
+
+    def check(config):
+        override(config, ["nothing=to resume"])  # an error in our words
+
+    def main(arguments, seen):
+        return command.main("tune", RECIPES, seen.append, "Search.", arguments, check_resume=check)
+
+    seen = []
+    assert main(["faces", "--resume"], seen) == 1
+    assert seen == []
+    assert "'nothing'" in capsys.readouterr().err
+    assert main(["faces"], seen) == 0
+    assert seen == [Job()]
