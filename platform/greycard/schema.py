@@ -27,6 +27,7 @@ BPP_TOTAL: Final = "bpp_total"  # float64 bits per pixel of payload and headers
 RATES: Final = (BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL)
 RECONSTRUCTION: Final = "reconstruction"  # binary: the restored image as PNG (reconstruction sets only)
 PREDICTION_PREFIX: Final = "pred_"  # pred_<task>: list<int8>, the class code by each classifier seed, -1 where failed
+PROBABILITY_PREFIX: Final = "prob_"  # prob_<task>: list<float64>, a probability a class; null where failed
 
 OK: Final = "ok"
 FAILED: Final = "failed"
@@ -68,6 +69,11 @@ PHENOTYPES: Final[dict[str, Attribute]] = {
 def prediction_column(task: str) -> str:
     """Return the audit table's column of a task's predicted codes."""
     return PREDICTION_PREFIX + task
+
+
+def probability_column(task: str) -> str:
+    """Return the predictions table's column of a task's probabilities."""
+    return PROBABILITY_PREFIX + task
 
 
 def near(name: str, known: Iterable[str]) -> list[str]:

@@ -1,12 +1,76 @@
-"""What a restoration audit is told: the systems, the images, the measures, and how the work is spread."""
+"""What an audit is told: the systems, the images, and how the work is spread."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import CodecConfig
 from greycard.metrics.distortion import MeasureConfig
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
+
+
+class ImageAudit(Protocol):
+    """What audits have in common: which images, how they are decoded, where results go and how the work is spread."""
+
+    @property
+    def shards(self) -> str: ...  # noqa: D102
+    @property
+    def split(self) -> str: ...  # noqa: D102
+    @property
+    def subset(self) -> Mapping[str, tuple[str, ...]]: ...  # noqa: D102
+    @property
+    def limit(self) -> int: ...  # noqa: D102
+    @property
+    def classifiers(self) -> Sequence[Any]: ...  # noqa: D102
+    @property
+    def attributes(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def resize(self) -> bool: ...  # noqa: D102
+    @property
+    def max_failed_share(self) -> float: ...  # noqa: D102
+    @property
+    def directory(self) -> str: ...  # noqa: D102
+    @property
+    def resources(self) -> Resources: ...  # noqa: D102
+    @property
+    def ray(self) -> SessionConfig: ...  # noqa: D102
+
+
+def check_name(name: str) -> None:
+    """Check a system's name, which names files.
+
+    Raises:
+        ValueError: other signs than letters, digits, ``-``, ``_`` and ``.``, or a first sign that is none of the first
+            two.
+    """
+    if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name[0] in "._":
+        raise ValueError(
+            f"a system's name must be letters, digits, '-', '_' and '.', and start with a letter or digit, got {name!r}"
+        )
+
+
+def check_common(audit: ImageAudit, names: Sequence[str]) -> None:
+    """Check the values that audits have in common.
+
+    Args:
+        audit: the config.
+        names: of its systems.
+
+    Raises:
+        ValueError: no systems, two of one name, or a number out of its range.
+    """
+    if not names:
+        raise ValueError("audit.systems must name at least one system")
+    if len(set(names)) < len(names):
+        raise ValueError(f"audit.systems must have different names, got {', '.join(names)}")
+    if audit.size < 1 or audit.limit < 0:
+        raise ValueError(f"audit.size must be at least 1 and audit.limit at least 0, got {audit.size}, {audit.limit}")
+    if not 0.0 <= audit.max_failed_share <= 1.0:
+        raise ValueError(f"audit.max_failed_share must be 0..1, got {audit.max_failed_share}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +87,7 @@ class System:
     codec: CodecConfig
 
     def __post_init__(self) -> None:
-        if (
-            not self.name
-            or not all(letter.isalnum() or letter in "-_." for letter in self.name)
-            or self.name[0] in "._"
-        ):
-            raise ValueError(
-                f"a system's name must be letters, digits, '-', '_' and '.', and start with a letter or digit, got "
-                f"{self.name!r}"
-            )
+        check_name(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +129,4 @@ class RestorationAudit:
     ray: SessionConfig = field(default_factory=SessionConfig)
 
     def __post_init__(self) -> None:
-        if not self.systems:
-            raise ValueError("audit.systems must name at least one system")
-        names = [system.name for system in self.systems]
-        if len(set(names)) < len(names):
-            raise ValueError(f"audit.systems must have different names, got {', '.join(names)}")
-        if self.size < 1 or self.limit < 0:
-            raise ValueError(f"audit.size must be at least 1 and audit.limit at least 0, got {self.size}, {self.limit}")
-        if not 0.0 <= self.max_failed_share <= 1.0:
-            raise ValueError(f"audit.max_failed_share must be 0..1, got {self.max_failed_share}")
+        check_common(self, [system.name for system in self.systems])
