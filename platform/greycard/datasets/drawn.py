@@ -2,14 +2,19 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from greycard.datasets.faces import FacesConfig, render_table, sample_labels
+from greycard.config import to_dict
+from greycard.datasets.faces import AGE_GROUP, FacesConfig, render_table, sample_labels
 from greycard.datasets.pixels import encode_png
 from greycard.datasets.records import Source
+from greycard.schema import RACE
+
+_HALF_SMILE = dict.fromkeys(RACE.classes, 0.5)
+_EQUAL_AGES = dict.fromkeys(AGE_GROUP.classes, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +29,17 @@ class DrawnFacesSource(Source):
     @property
     def version(self) -> str:
         """Name the renderer by a few faces that it draws, so that shards of an older one are not taken for current."""
-        sample = FacesConfig(count=8, size=32, images_per_identity=2)
+        smile, ages = self.config.smile and _HALF_SMILE, self.config.ages and _EQUAL_AGES
+        sample = FacesConfig(count=8, size=32, images_per_identity=2, smile=smile, ages=ages)
         return hashlib.sha256(render_table(sample_labels(sample), sample.size).tobytes()).hexdigest()[:8]
 
+    def stated(self) -> dict[str, Any]:
+        """Return the faces' config; a target that is not asked for is left out, as before there were any."""
+        values = to_dict(self.config)
+        return {name: value for name, value in values.items() if name not in ("smile", "ages") or value is not None}
+
     def attributes(self) -> dict[str, tuple[str, ...]]:
-        """Return race and the six phenotypes."""
+        """Return race, the six phenotypes and the targets asked for."""
         return self.config.attributes()
 
     def index(self) -> pa.Table:

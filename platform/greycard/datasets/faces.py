@@ -5,9 +5,12 @@ scan or person stands behind it. They exist so that the whole platform runs, and
 is at hand, and so that a planted or trained difference between groups can be measured against a known truth.
 
 What they can not stand for: how any real codec, classifier or camera treats real people; the variety within any group;
-gender, age or culture, which have no label here. "Race" is only the name of a row of RFW's table of counts: it decides
-how often each phenotype class is drawn and nothing else about the image. Numbers from drawn faces say whether the
-machinery works, never whether a product is fair.
+gender or culture, which have no label here. "Race" is only the name of a row of RFW's table of counts: it decides how
+often each phenotype class is drawn, and a smile where one is asked for, and nothing else about the image. Numbers from
+drawn faces say whether the machinery works, never whether a product is fair.
+
+Two targets to learn can be asked for: a smile, whose share may differ by race, and an age group. Without them tables
+and images are what they were before there were any, to the last byte.
 """
 
 from collections import deque
@@ -22,11 +25,16 @@ from numpy.typing import NDArray
 
 from greycard.datasets.drawing import portrait
 from greycard.datasets.drawing.draws import Draws, Seeds, derive, uniform64
-from greycard.datasets.groups import RACE_MIXES, race_shares, rfw_shares
-from greycard.schema import IDENTITY, IMAGE_ID, PHENOTYPES, RACE, unknown
+from greycard.datasets.groups import RACE_MIXES, class_shares, race_shares, rfw_shares
+from greycard.schema import IDENTITY, IMAGE_ID, PHENOTYPES, RACE, Attribute, unknown
 
 SEED: Final = "seed"  # uint64: decides pose, light, background, headwear and noise of one image
 IDENTITY_SEED: Final = "identity_seed"  # uint64: decides bone structure, exact skin tone, hair shape of one identity
+
+SMILE: Final = Attribute("smile", ("no", "yes"))
+AGE_GROUP: Final = Attribute("age_group", ("0-30", "31-60", "61+"))
+TARGETS: Final[dict[str, Attribute]] = {target.name: target for target in (SMILE, AGE_GROUP)}
+"""What faces can be asked to show besides the phenotypes."""
 
 MIN_SIZE: Final = 16
 MAX_SIZE: Final = 1024
@@ -45,10 +53,14 @@ class FacesConfig:
     Attributes:
         count: images.
         size: side of an image in pixels, 16..1024.
-        mix: name of the race shares in ``groups.RACE_MIXES``: balanced, celeba_like or african_only.
+        mix: name of the race shares in ``groups.RACE_MIXES``: balanced, celeba_like, ffhq_like or african_only.
         shares: race shares that replace ``mix``, such as ``{"African": 0.3, "Indian": 0.7}``; scaled to add to 1.
         images_per_identity: images that share labels and looks; the last identity may have fewer.
         seed: another seed, other faces. The first rows of a longer set equal a shorter one.
+        smile: race -> share of its images that smile, 0..1, for every race that is drawn; adds the attribute ``smile``
+            (no, yes), which may differ between the images of an identity. None draws mouths without a label.
+        ages: age group -> share of the identities, such as ``{"0-30": 0.5, "31-60": 0.3, "61+": 0.2}``, scaled to add
+            to 1; adds the attribute ``age_group``, the same for all images of an identity. None has no such label.
     """
 
     kind: Literal["faces"] = "faces"
@@ -58,6 +70,8 @@ class FacesConfig:
     shares: dict[str, float] | None = None
     images_per_identity: int = 4
     seed: int = 0
+    smile: dict[str, float] | None = None
+    ages: dict[str, float] | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -72,6 +86,10 @@ class FacesConfig:
             raise ValueError(unknown("faces.mix", self.mix, tuple(RACE_MIXES)))
         if self.shares is not None:
             race_shares(self.shares)
+        if self.smile is not None:
+            _check_smile(self.smile, self.race_shares)
+        if self.ages is not None:
+            class_shares(self.ages, AGE_GROUP)
 
     @property
     def race_shares(self) -> tuple[float, ...]:
@@ -79,8 +97,9 @@ class FacesConfig:
         return race_shares(RACE_MIXES[self.mix] if self.shares is None else self.shares)
 
     def attributes(self) -> dict[str, tuple[str, ...]]:
-        """Return every attribute's classes in code order: race and the six phenotypes."""
-        return {item.name: item.classes for item in (RACE, *PHENOTYPES.values())}
+        """Return every attribute's classes in code order: race, the six phenotypes and the targets asked for."""
+        asked = (SMILE,) * (self.smile is not None) + (AGE_GROUP,) * (self.ages is not None)
+        return {item.name: item.classes for item in (RACE, *PHENOTYPES.values(), *asked)}
 
 
 class DrawnFaces(NamedTuple):
@@ -98,8 +117,8 @@ def sample_labels(config: FacesConfig) -> pa.Table:
 
     Returns:
         A table of ``config.count`` rows: image_id and identity (string), race and the six phenotypes (dictionary-
-        encoded string, codes in ``schema`` order, equal for all images of an identity), seed and identity_seed
-        (uint64).
+        encoded string, codes in ``schema`` order, equal for all images of an identity), smile and age_group where
+        asked for (likewise; a smile belongs to the image), seed and identity_seed (uint64).
     """
     image = np.arange(config.count, dtype=np.uint64)
     identity = image // np.uint64(config.images_per_identity)
@@ -112,6 +131,11 @@ def sample_labels(config: FacesConfig) -> pa.Table:
     for name in PHENOTYPES:
         share = np.array([rfw_shares(group, name) for group in RACE.classes])
         codes[name] = _by_shares(uniform64(identity_seeds, name), share[race])
+    if config.smile is not None:
+        smiling = np.array([config.smile.get(group, 0.0) for group in RACE.classes])
+        codes[SMILE.name] = _by_shares(uniform64(seeds, "smile label"), np.stack([1.0 - smiling, smiling], 1)[race])
+    if config.ages is not None:
+        codes[AGE_GROUP.name] = _by_shares(uniform64(identity_seeds, "age group"), class_shares(config.ages, AGE_GROUP))
     within = image % np.uint64(config.images_per_identity)
     columns = {
         IMAGE_ID: pa.array([f"face-{config.seed}-{i:07d}-{k:02d}" for i, k in zip(identity, within, strict=True)]),
@@ -128,7 +152,8 @@ def render(labels: Mapping[str, Codes], seeds: Seeds, identity_seeds: Seeds, siz
     """Draw faces (drawings, not people). Each depends on its own labels and seeds only, to the last bit.
 
     Args:
-        labels: the six phenotypes of ``schema.PHENOTYPES``, each (N,) class codes; other names are ignored.
+        labels: the six phenotypes of ``schema.PHENOTYPES``, each (N,) class codes; likewise, where they are to be
+            drawn, ``smile`` and ``age_group`` of ``TARGETS``; other names are ignored.
         seeds: (N,) uint64, one an image: pose, light, background, headwear, camera.
         identity_seeds: (N,) uint64, one an identity: bone structure, exact skin tone, hair shape.
         size: side in pixels, 16..1024.
@@ -185,7 +210,8 @@ def _finished(pending: _Pending) -> DrawnFaces:
 
 def render_table(table: pa.Table, size: int = 64) -> NDArray[np.uint8]:
     """Draw the rows of a table made by ``sample_labels``: (N, size, size, 3) uint8."""
-    codes = {name: label_codes(table, name) for name in PHENOTYPES}
+    names = (*PHENOTYPES, *(name for name in TARGETS if name in table.column_names))
+    codes = {name: label_codes(table, name) for name in names}
     return render(codes, table[SEED].to_numpy(), table[IDENTITY_SEED].to_numpy(), size)
 
 
@@ -208,6 +234,17 @@ def _by_shares(u: NDArray[np.float64], shares: tuple[float, ...] | NDArray[np.fl
     return codes
 
 
+def _check_smile(smile: Mapping[str, float], shares: tuple[float, ...]) -> None:
+    for race, share in smile.items():
+        if race not in RACE.classes:
+            raise ValueError(unknown("race in faces.smile", race, RACE.classes))
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"faces.smile.{race} must be a share 0..1 of that race's images, got {share!r}")
+    lacking = [race for race, part in zip(RACE.classes, shares, strict=True) if part > 0 and race not in smile]
+    if lacking:
+        raise ValueError(f"faces.smile needs a share for every race that is drawn; {', '.join(lacking)} not given")
+
+
 def _checked(
     labels: Mapping[str, Codes], seeds: Seeds, identity_seeds: Seeds, size: int
 ) -> dict[str, NDArray[np.int64]]:
@@ -221,7 +258,9 @@ def _checked(
     if len(identity_seeds) != len(seeds):
         raise ValueError(f"one identity seed an image is needed: {len(seeds)} seeds, {len(identity_seeds)} given")
     codes = {}
-    for name, attribute in PHENOTYPES.items():
+    for name, attribute in (PHENOTYPES | TARGETS).items():
+        if name not in labels and name in TARGETS:
+            continue
         if name not in labels:
             raise ValueError(f"labels lack the phenotype {name!r}: all of {', '.join(PHENOTYPES)} are needed")
         code = np.asarray(labels[name])

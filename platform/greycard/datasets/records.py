@@ -10,12 +10,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, NoReturn
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from greycard import schema
+from greycard.config import to_dict
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, SPLIT, unknown
 
 PATH: Final = "path"
@@ -73,6 +74,10 @@ class Source(ABC):
     def dataset(self) -> str:
         """The data set's name in manifests and reports."""
         return str(getattr(self, "name", "") or getattr(self, "kind", type(self).__name__))
+
+    def stated(self) -> dict[str, Any]:
+        """Return the config as plain values, as manifests state it and name shards by it."""
+        return to_dict(self)
 
     @abstractmethod
     def attributes(self) -> dict[str, tuple[str, ...]]:

@@ -97,7 +97,7 @@ def write_shards(
     split, subset = split or SplitConfig(), subset or SubsetConfig()
     reader, folder = open_source(source), Folder.open(directory)
     made = {
-        "source": to_dict(source),
+        "source": reader.stated(),
         "split": to_dict(split),
         "subset": to_dict(subset),
         "rows_per_shard": rows_per_shard,
