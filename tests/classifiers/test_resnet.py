@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from greycard.classifiers import ResNetConfig
-from greycard.classifiers.resnet import Backbone
+from greycard.classifiers.resnet import ResNetBackbone
 from greycard.layers.weights import WeightsError
 
 
@@ -15,7 +15,7 @@ def test_at_width_64_the_backbone_is_torchvisions_resnet18():
     torch.manual_seed(0)
     theirs = resnet18(weights=None).eval()
     theirs.fc = torch.nn.Identity()
-    ours = Backbone(64).eval()
+    ours = ResNetBackbone(64).eval()
     ours.load_state_dict(theirs.state_dict())
     assert list(ours.state_dict()) == list(theirs.state_dict())
     images = torch.rand(2, 3, 64, 64)

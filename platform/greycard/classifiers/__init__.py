@@ -4,9 +4,18 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from greycard.classifiers.attributes import AttributeClassifier
+from greycard.classifiers.base import PredictorConfig
 from greycard.classifiers.phenotype import PhenotypeClassifier, ResNetConfig
 
 ClassifierConfig = Annotated[ResNetConfig, Field()]
 CLASSIFIERS: Final = {"resnet18": ResNetConfig}
 
-__all__ = ["CLASSIFIERS", "ClassifierConfig", "PhenotypeClassifier", "ResNetConfig"]
+__all__ = [
+    "CLASSIFIERS",
+    "AttributeClassifier",
+    "ClassifierConfig",
+    "PhenotypeClassifier",
+    "PredictorConfig",
+    "ResNetConfig",
+]

@@ -6,10 +6,10 @@ At ``width=64`` the backbone's parameters have the names and shapes of torchvisi
 ImageNet weights load into it.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
+
+from greycard.classifiers.network import Backbone
 
 STAGE_STRIDES = (1, 2, 2, 2)
 BLOCKS_A_STAGE = 2
@@ -37,7 +37,7 @@ class BasicBlock(nn.Module):
         return torch.relu(self.bn2(self.conv2(hidden)) + shortcut)
 
 
-class Backbone(nn.Module):
+class ResNetBackbone(Backbone):
     """ResNet18 up to its pooled features: ``(N, 3, H, W) float -> (N, 8 * width)``.
 
     The ``imagenet`` stem divides the size by 4 (7x7 convolution and max pooling), ``small`` by 2 (3x3 convolution).
@@ -67,43 +67,3 @@ class Backbone(nn.Module):
         for stage in range(len(STAGE_STRIDES)):
             x = self.get_submodule(f"layer{stage + 1}")(x)
         return x.mean(dim=(2, 3))
-
-
-class TaskNetwork(nn.Module):
-    """One backbone for all tasks, or one a task, and a linear head a task.
-
-    Args:
-        classes: task -> number of classes.
-        width: channels of the first stage.
-        stem: of the backbones: ``imagenet`` or ``small``.
-        shared: one backbone for all tasks.
-        resize: side in pixels to which images are resized first (bilinear, rounded to 8 bit); 0 leaves them.
-        scale: what an 8-bit value is divided by: 255 for [0, 1], 1 for the published code's 0..255.
-    """
-
-    def __init__(
-        self, classes: Mapping[str, int], *, width: int, stem: str, shared: bool, resize: int, scale: float
-    ) -> None:
-        super().__init__()
-        self.tasks = tuple(classes)
-        self.resize = resize
-        self.scale = scale
-        count = 1 if shared else len(self.tasks)
-        self.backbones = nn.ModuleList([Backbone(width, stem) for _ in range(count)])
-        features = width << (len(STAGE_STRIDES) - 1)
-        self.heads = nn.ModuleDict({task: nn.Linear(features, number) for task, number in classes.items()})
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) uint8 -> task -> (N, classes) float logits."""
-        x = self.prepare(images)
-        features = [backbone(x) for backbone in self.backbones]
-        return {task: self.heads[task](features[index % len(features)]) for index, task in enumerate(self.tasks)}
-
-    def prepare(self, images: Tensor) -> Tensor:
-        """Apply the input convention: (N, 3, H, W) uint8 -> float."""
-        x = images.float()
-        if self.resize and x.shape[-2:] != (self.resize, self.resize):
-            size = (self.resize, self.resize)
-            x = nn.functional.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)
-            x = x.round().clamp(0, 255)
-        return x / self.scale

@@ -1,0 +1,78 @@
+"""A trained predictor of attributes: codes, probabilities, features, and logits that a loss can flow back through."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from greycard.classifiers.network import AttributeNetwork
+from greycard.layers.batching import fixed_batches
+from greycard.losses.joint_table import class_probabilities
+
+T = TypeVar("T")
+
+
+class AttributeClassifier:
+    """``images -> batches of one fixed size -> network -> logits -> codes, probabilities``.
+
+    Args:
+        tasks: the attributes, in order.
+        network: trained; it is put in evaluation mode and moved to ``device``.
+        compute_batch: images a forward pass.
+        device: where it computes.
+    """
+
+    def __init__(
+        self, tasks: tuple[str, ...], network: AttributeNetwork, *, compute_batch: int, device: str = "cpu"
+    ) -> None:
+        self._tasks = tasks
+        self._network = network.eval().to(device)
+        self._compute_batch = compute_batch
+        self._device = device
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The attributes it predicts, in order."""
+        return self._tasks
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """Predict class codes: (N, 3, H, W) uint8 -> task -> (N,) int64, the same whatever shares the batch."""
+        return {task: values.argmax(dim=1) for task, values in self.probabilities(images).items()}
+
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> dict[str, Tensor]:
+        """Return class probabilities: (N, 3, H, W) uint8 -> task -> (N, K) float64, rows sum to 1.
+
+        A binary task with one logit z has the columns sigmoid(-z), sigmoid(z).
+        """
+        parts: dict[str, list[Tensor]] = {task: [] for task in self._tasks}
+        for logits, count in self._batches(images, self._network):
+            for task in self._tasks:
+                parts[task].append(class_probabilities(logits[task][:count].double()).cpu())
+        sizes = {task: max(2, self._network.sizes[task]) for task in self._tasks}
+        return {task: torch.cat(parts[task]) if parts[task] else _none(sizes[task]) for task in self._tasks}
+
+    @torch.inference_mode()
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the (first) head sees: (N, 3, H, W) uint8 -> (N, F) float32."""
+        parts = [torch.empty(0, self._network.num_features)]
+        parts += [values[:count].float().cpu() for values, count in self._batches(images, self._network.features)]
+        return torch.cat(parts)
+
+    def logits(self, images: Tensor) -> dict[str, Tensor]:
+        """Return logits that are differentiable in the images: (N, 3, H, W) float 0..255 -> task -> (N, K) or (N, 1).
+
+        All images share one batch, so the last bits may depend on their number.
+        """
+        return self._network.logits(images.to(self._device))
+
+    def _batches(self, images: Tensor, compute: Callable[[Tensor], T]) -> Iterator[tuple[T, int]]:
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(f"images must be (N, 3, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
+        for batch, count in fixed_batches(images, self._compute_batch):
+            yield compute(batch.to(self._device)), count
+
+
+def _none(classes: int) -> Tensor:
+    return torch.empty(0, classes, dtype=torch.float64)
