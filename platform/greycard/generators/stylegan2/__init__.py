@@ -1,0 +1,1 @@
+"""StyleGAN2: networks, configs and the trained generator."""
