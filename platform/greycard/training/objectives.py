@@ -47,6 +47,45 @@ class Objective(Protocol):
         ...
 
 
+class Coded(NamedTuple):
+    """What an image model made of N images.
+
+    Attributes:
+        mse: (N,) mean squared error of values in [0, 1].
+        bpp: (N,) estimated bits per pixel.
+        rates: bpp_<latent> -> (N,) its share of them.
+        psnr_db: (N,) of 8-bit pixels, detached.
+        auxiliary: () the entropy model's own loss in training, or None.
+    """
+
+    mse: Tensor
+    bpp: Tensor
+    rates: dict[str, Tensor]
+    psnr_db: Tensor
+    auxiliary: Tensor | None
+
+
+def coded(network: nn.Module, images: Tensor) -> Coded:
+    """Run a CompressAI image model on (N, 3, H, W) uint8 images."""
+    x = images.float() / PEAK
+    with _entropy_in_float32(network):
+        output: dict[str, Any] = network(x)
+    pixels = x.shape[-2] * x.shape[-1]
+    rates = {
+        f"bpp_{name}": -torch.log2(likelihoods.float()).sum(dim=(1, 2, 3)) / pixels
+        for name, likelihoods in output["likelihoods"].items()
+    }
+    x_hat = output["x_hat"].float()
+    auxiliary = getattr(network, "aux_loss", None)
+    return Coded(
+        mse=(x_hat - x).square().mean(dim=(1, 2, 3)),
+        bpp=torch.stack(list(rates.values())).sum(dim=0),
+        rates=rates,
+        psnr_db=_psnr(images, x_hat.detach()),
+        auxiliary=auxiliary() if auxiliary and network.training else None,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateDistortion:
     """``λ · 255² · MSE + bpp`` of a CompressAI image model (Ballé et al. 2018, eq. 10; CompressAI's scaling).
@@ -76,23 +115,12 @@ class RateDistortion:
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:
         """Return the loss; parts: loss, psnr_db (of 8-bit pixels), bpp, bpp_y, bpp_z."""
-        x = images.float() / PEAK
-        with _entropy_in_float32(network):
-            output: dict[str, Any] = network(x)
-        pixels = x.shape[-2] * x.shape[-1]
-        rates = {
-            f"bpp_{name}": -torch.log2(likelihoods.float()).sum(dim=(1, 2, 3)) / pixels
-            for name, likelihoods in output["likelihoods"].items()
-        }
-        bpp = torch.stack(list(rates.values())).sum(dim=0)
-        x_hat = output["x_hat"].float()
-        loss = self.lam * PEAK**2 * (x_hat - x).square().mean(dim=(1, 2, 3)) + bpp
-        psnr = _psnr(images, x_hat.detach())
-        parts = {"loss": loss, "psnr_db": psnr, "bpp": bpp} | rates
-        auxiliary = getattr(network, "aux_loss", None)
+        seen = coded(network, images)
+        loss = self.lam * PEAK**2 * seen.mse + seen.bpp
+        parts = {"loss": loss, "psnr_db": seen.psnr_db, "bpp": seen.bpp} | seen.rates
         return Loss(
             total=loss.mean(),
-            auxiliary=auxiliary() if auxiliary and network.training else None,
+            auxiliary=seen.auxiliary,
             parts={name: values.detach() for name, values in parts.items()},
         )
 
