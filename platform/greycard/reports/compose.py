@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from matplotlib.figure import Figure
-
 from greycard.reports import figures, sheets
 from greycard.reports.frames import (
     RAW,
@@ -21,7 +19,8 @@ from greycard.reports.frames import (
     training_pairs,
 )
 from greycard.reports.headline import Headline, headline
-from greycard.reports.html import Picture, Section
+from greycard.reports.html import Section
+from greycard.reports.pages import Picture, picture
 
 ORDERED: Final = "skin_type"  # the phenotype whose classes run from light to dark
 
@@ -72,7 +71,7 @@ def comparisons(findings: Findings, attribute: str, pairs: Sequence[tuple[str, s
         unbalanced, balanced = pair
         figure = figures.training_sets(findings.disparities, pair, attribute, tasks[:3])
         made.append(
-            _picture(
+            picture(
                 figure,
                 f"training-sets-{unbalanced}-{balanced}",
                 f"The same codec trained on two sets: {nice(unbalanced)} (solid) and {nice(balanced)} (dashed). Each "
@@ -149,7 +148,7 @@ def lighter_sheet(
         return ()
     if not sheet.rows:
         return ()
-    picture = Picture(
+    shown = Picture(
         png=sheets.to_png(sheets.draw(sheet)),
         caption=f"What such a reading looks like: {nice(lines.group)} images that are read as lighter than their label "
         f"at {headings[lines.point]} of {nice(lines.system)}. These are shown because they are read so; how "
@@ -157,7 +156,7 @@ def lighter_sheet(
         alt=f"{nice(lines.group)} images read as lighter than labelled, {nice(lines.system)}",
         name=f"read-as-lighter-{lines.system}",
     )
-    return (picture,)
+    return (shown,)
 
 
 def _headings(findings: Findings, system: str) -> dict[float, str]:
@@ -176,7 +175,7 @@ def _pictures(
     made = []
     if task and len(select(disparities, system=system, attribute=attribute)):
         made.append(
-            _picture(
+            picture(
                 figures.accuracy_and_bias(groups, disparities, system, attribute, task),
                 f"accuracy-{task}-{system}",
                 f"Above: in what share of images of each group the {nice(task)} is still read correctly (grouped "
@@ -187,7 +186,7 @@ def _pictures(
             )
         )
         made.append(
-            _picture(
+            picture(
                 figures.bias_by_task(disparities, system, attribute),
                 f"difference-by-phenotype-{system}",
                 "The largest group difference in grouped accuracy for each phenotype. A filled marker is more than "
@@ -197,7 +196,7 @@ def _pictures(
         )
     if len(groups_of(groups, attribute)):
         made.append(
-            _picture(
+            picture(
                 figures.distortion(groups, system, attribute, absent),
                 f"distortion-{system}",
                 "How close the restored images are to their originals, group by group. Curves that lie on each other "
@@ -206,8 +205,3 @@ def _pictures(
             )
         )
     return tuple(made)
-
-
-def _picture(figure: Figure, name: str, caption: str, alt: str) -> Picture:
-    wide = figure.get_figwidth() > 2 * figure.get_figheight()
-    return Picture(png=figures.to_png(figure), caption=caption, alt=alt, name=name, wide=wide)

@@ -1,12 +1,8 @@
 """A report as one HTML file that needs nothing else: styles and images inside, no script, light and dark, in print."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Final
-
-from jinja2 import DictLoader, Environment, StrictUndefined
 
 from greycard.metrics.columns import COLUMNS, describe
 from greycard.reports import tables
@@ -22,32 +18,9 @@ from greycard.reports.frames import (
     tasks_of,
 )
 from greycard.reports.headline import headline
+from greycard.reports.pages import Picture, environment
 
 TEMPLATE: Final = "report.html.j2"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """An image of a report.
-
-    Attributes:
-        png: its bytes.
-        caption: one paragraph that says what it shows and how to read it.
-        alt: what it shows, for readers who do not see it.
-        name: its file name without an ending.
-        wide: has panels side by side; a small screen scrolls it instead of shrinking it.
-    """
-
-    png: bytes
-    caption: str
-    alt: str
-    name: str
-    wide: bool = False
-
-    @property
-    def uri(self) -> str:
-        """The image as a data URI."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,31 +72,28 @@ def render(report: Report) -> str:
     findings = report.findings
     lines = headline(findings, report.attribute)
     tasks = tasks_of(findings.disparities)
-    environment = Environment(
-        loader=DictLoader({TEMPLATE: resources.files("greycard.reports").joinpath("templates", TEMPLATE).read_text()}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
-        report=report,
-        lines=lines,
-        nice=nice,
-        attribute=nice(report.attribute),
-        covered=coverage(findings.groups),
-        chance=chance_text(findings.groups),
-        measured=[describe(name) for name in measures_of(findings.groups)],
-        direction_text=direction_text,
-        images=int(findings.counts["n_in"].max()) if len(findings.counts) else 0,
-        failed=int(findings.counts["n_failed"].sum()) if len(findings.counts) else 0,
-        group_counts=_group_counts(findings, report.attribute),
-        absent={_measure_name(name): reason for name, reason in _absent(report).items()},
-        first_verdict=tables.verdicts(findings, report.attribute, lines.task) if lines.task else None,
-        more_verdicts=[tables.verdicts(findings, report.attribute, task) for task in tasks if task != lines.task],
-        by_group=tables.measures_by_task(findings, report.attribute),
-        rates=tables.rates(findings),
-        counts=tables.counts(findings),
+    return (
+        environment()
+        .get_template(TEMPLATE)
+        .render(
+            report=report,
+            lines=lines,
+            nice=nice,
+            attribute=nice(report.attribute),
+            covered=coverage(findings.groups),
+            chance=chance_text(findings.groups),
+            measured=[describe(name) for name in measures_of(findings.groups)],
+            direction_text=direction_text,
+            images=int(findings.counts["n_in"].max()) if len(findings.counts) else 0,
+            failed=int(findings.counts["n_failed"].sum()) if len(findings.counts) else 0,
+            group_counts=_group_counts(findings, report.attribute),
+            absent={_measure_name(name): reason for name, reason in _absent(report).items()},
+            first_verdict=tables.verdicts(findings, report.attribute, lines.task) if lines.task else None,
+            more_verdicts=[tables.verdicts(findings, report.attribute, task) for task in tasks if task != lines.task],
+            by_group=tables.measures_by_task(findings, report.attribute),
+            rates=tables.rates(findings),
+            counts=tables.counts(findings),
+        )
     )
 
 

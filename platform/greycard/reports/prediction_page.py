@@ -1,4 +1,4 @@
-"""The page of a prediction audit alone: how well attributes are predicted by group, before and after a fairness loss."""
+"""The page of a prediction audit alone: how well attributes are predicted in each group, and how groups differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ class PredictionPage:
             missing.
         cells: system, target, label, group, count; None leaves the counts of (label, group) cells out.
         table: a row a system: target, sensitive, loss, system, seed, accuracy, ... (the layout of Tables 1-3).
+        paper: the same with a column ``source`` and the paper's printed rows; None shows ``table`` alone.
         squeezing: system, measure, view, baseline, fair, reduction, low, high, survives, verdict; None without pairs.
         comparison: the frame of ``compare_seeds``; None without repetitions.
         counts: image results (n_in, n_ok, n_failed) of each system, with a column ``reasons``; None leaves it out.
@@ -45,6 +46,7 @@ class PredictionPage:
     groups: pd.DataFrame
     disparities: pd.DataFrame
     table: pd.DataFrame
+    paper: pd.DataFrame | None = None
     cells: pd.DataFrame | None = None
     squeezing: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None

@@ -1,4 +1,4 @@
-"""The page of a search: what was tried, the trade-off that was found, and what the chosen setting does on the test split."""
+"""The page of a search: what was tried, the trade-off that was found, what the chosen setting does on the test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,10 +24,11 @@ class SearchPage:
         chosen: "best" or "knee" -> trial number.
         verdict: the first sentence; "" takes one from ``comparison`` or, without it, from the trials.
         comparison: the frame of ``compare_seeds`` on the test split; None without repetitions.
-        groups: the prediction audit's frame (see ``PredictionPage``); None, like the next four, leaves it out.
+        groups: the prediction audit's frame (see ``PredictionPage``); None, like the next five, leaves it out.
         disparities: alike.
         cells: alike.
         table: alike.
+        paper: alike.
         squeezing: alike.
         show: (x, y) metrics of the trade-off figure; () takes accuracy and σ_IOU where the trials have both.
         notes: sentences below the first ones.
@@ -55,6 +56,7 @@ class SearchPage:
     disparities: pd.DataFrame | None = None
     cells: pd.DataFrame | None = None
     table: pd.DataFrame | None = None
+    paper: pd.DataFrame | None = None
     squeezing: pd.DataFrame | None = None
     show: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
