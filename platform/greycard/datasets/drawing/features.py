@@ -5,8 +5,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from greycard.datasets.drawing.ageing import age_lips, age_opening, bearded, wear
 from greycard.datasets.drawing.canvas import Patch, bump, clip, colour, cover, noise, smooth
 from greycard.datasets.drawing.draws import Values
+from greycard.datasets.drawing.expression import expression
 from greycard.datasets.drawing.head import EYE_LINE, MOUTH_LINE, NOSE_BASE, nose_width
 from greycard.datasets.drawing.sitter import Sitter, Surface
 
@@ -23,12 +25,16 @@ def eye_distance(sitter: Sitter) -> Values:
 def eye_opening(sitter: Sitter) -> Values:
     """Return half the height of the eye's opening: the label's, the identity's own, and the moment's squint.
 
-    The classes lie 3.4 deviations apart: at 64 pixels a narrow eye is some 1.7 pixels high, a normal one 3.5.
+    The classes lie 3.4 deviations apart: at 64 pixels a narrow eye is some 1.7 pixels high, a normal one 3.5. Where
+    they are labelled, a smile and the years narrow it a little more.
     """
     narrow = sitter.is_class("eye_type", 0)
     own = sitter.identity.normal("eye opening", 0.0, 0.16)
     moment = sitter.image.normal("squint", 0.0, 0.15)
-    return np.float32(0.054) * np.exp(own + moment - np.float32(0.74) * narrow)
+    opening: Values = own + moment - np.float32(0.74) * narrow
+    opening = opening - expression(sitter).narrowing + age_opening(sitter)
+    opened: Values = np.float32(0.054) * np.exp(opening)
+    return opened
 
 
 def paint_eyes(patch: Patch, sitter: Sitter, surface: Surface) -> None:
@@ -133,10 +139,9 @@ def lip_height(sitter: Sitter) -> Values:
 def paint_mouth(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     """Paint upper lip with its bow, lower lip with its light, the line between them, sometimes teeth."""
     identity, image = sitter.identity, sitter.image
-    smile = image.normal("smile", 0.60, 0.50)
-    opened = image.chance("mouth open", 0.22) * image.uniform("mouth gap", 0.012, 0.05)
+    smile, opened, _, _ = expression(sitter)
     width = identity.normal("mouth width", 0.158, 0.012) * (1.0 + 0.13 * smile)
-    height = lip_height(sitter) * (1.0 - 0.10 * smile) * np.exp(image.normal("lip press", 0.0, 0.10))
+    height = lip_height(sitter) * age_lips(sitter) * (1.0 - 0.10 * smile) * np.exp(image.normal("lip press", 0.0, 0.10))
     u, v = surface.u, surface.v
     across = u / width
     squared = across * across
@@ -187,10 +192,10 @@ def paint_cheeks(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     blush = bump(np.square((away - 0.25) / 0.17) + np.square((v - 0.17) / 0.14))
     blush *= identity.uniform("blush", 0.0, 0.38) * surface.face
     patch.paint(blush, sitter.skin * np.array([1.02, 0.74, 0.72], np.float32)[:, None, None, None])
-    age = np.maximum(identity.normal("age", 0.2, 0.45) + 0.45 * sitter.is_class("hair_color", 3), 0.0)
+    age = wear(sitter)
     run = np.float32(0.125) + (v - 0.16) * np.float32(0.42)
     fold = cover(np.abs(away - run) - 0.008, patch.pixel * 1.8) * bump(np.square((v - 0.29) / 0.15))
-    patch.darken(fold * surface.face * np.minimum(age * 0.34 + 0.05, 0.42))
+    patch.darken(fold * surface.face * (np.minimum(age * 0.34 + 0.05, 0.42) + expression(sitter).fold))
     bag = bump(np.square((away - 0.18) / 0.10) + np.square((v - EYE_LINE - 0.085) / 0.03))
     patch.darken(bag * surface.face * np.minimum(age * 0.22 + 0.04, 0.30))
     lines = np.sin(v * np.float32(88.0) + identity.uniform("brow lines", 0.0, 6.28))
@@ -202,7 +207,7 @@ def paint_cheeks(patch: Patch, sitter: Sitter, surface: Surface) -> None:
 
 def has_beard(sitter: Sitter) -> NDArray[np.int64]:
     """Return the rows of the sitters with stubble or a beard."""
-    return np.flatnonzero(sitter.identity.uniform("beard") < BEARDED)
+    return bearded(sitter, BEARDED)
 
 
 def paint_beard(patch: Patch, sitter: Sitter, surface: Surface) -> None:

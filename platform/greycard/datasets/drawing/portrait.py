@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from greycard.datasets.drawing import camera, features, hair, head, headwear, scene
+from greycard.datasets.drawing import ageing, camera, features, hair, head, headwear, scene
 from greycard.datasets.drawing.canvas import Patch
 from greycard.datasets.drawing.draws import Draws
 from greycard.datasets.drawing.sitter import (
@@ -53,14 +53,15 @@ def draw(codes: Mapping[str, NDArray[np.int64]], image: Draws, identity: Draws, 
     below = patch.lower(int(size * 0.52))
     scene.paint_neck(below, sitter)
     scene.paint_clothes(below, sitter)
-    style = hair.draw_style(sitter)
+    style = ageing.age_style(hair.draw_style(sitter), sitter)
     texture = hair.strands(patch, sitter, style)
     head.paint_ears(patch, sitter)
     long = np.flatnonzero(style.length > hair.LONG)
     on_some(patch, sitter, long, lambda part, who: hair.paint_back(part, who, style.some(long), texture[long]))
     surface = locate(patch, sitter)
     head.paint_skin(patch, sitter, surface)
-    in_window(patch, sitter, FACE, head.carve, features.paint_cheeks)
+    wrinkles = (ageing.paint_wrinkles,) if ageing.has_age(codes) else ()
+    in_window(patch, sitter, FACE, head.carve, features.paint_cheeks, *wrinkles)
     in_window(patch, sitter, NOSE, features.paint_nose)
     in_window(patch, sitter, EYES, features.paint_eyes, features.paint_brows)
     in_window(patch, sitter, MOUTH, features.paint_mouth)
@@ -78,10 +79,10 @@ def sit(codes: Mapping[str, NDArray[np.int64]], image: Draws, identity: Draws) -
         identity=identity,
         image=image,
         pose=draw_pose(image),
-        skull=draw_skull(identity),
+        skull=ageing.age_skull(draw_skull(identity), codes, identity),
         light=draw_light(image),
         skin=draw_skin(codes["skin_type"], identity),
-        hair=hair.hair_colour(codes["hair_color"], identity),
+        hair=ageing.age_hair(hair.hair_colour(codes["hair_color"], identity), codes, identity),
     )
 
 
