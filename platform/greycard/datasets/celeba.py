@@ -39,7 +39,8 @@ class CelebAConfig(Source):
 
     Attributes:
         root: the folder that holds ``img_align_celeba`` and the lists.
-        names: which of the 40 attributes to keep, each with the classes no and yes.
+        names: which of the 40 attributes to keep, each with the classes no and yes; ``()`` keeps all 40, in the
+            published order.
     """
 
     kind: Literal["celeba"] = "celeba"
@@ -66,18 +67,18 @@ class CelebAConfig(Source):
 
     def attributes(self) -> dict[str, tuple[str, ...]]:
         """Return the chosen attributes."""
-        return dict.fromkeys(self.names, CLASSES)
+        return dict.fromkeys(self.names or ATTRIBUTES, CLASSES)
 
     def index(self) -> pa.Table:
         """Return one row an image of the attribute list."""
         (folder,) = require(self.root, [_IMAGES], what=FETCH)
         folder = folder / _IMAGES if (folder / _IMAGES).is_dir() else folder  # as some mirrors unpack it
-        path, table = _read_list(self.root, "list_attr_celeba", self.names)
+        path, table = _read_list(self.root, "list_attr_celeba", tuple(self.attributes()))
         files = [file or "" for file in table["image_id"]]
         paths = [str(folder / file) for file in files]
         require_some_files(paths, root=self.root, what=FETCH)
         columns: dict[str, list[str | None]] = {IMAGE_ID: [Path(file).stem for file in files], PATH: list(paths)}
-        for name in self.names:
+        for name in self.attributes():
             columns[name] = recode(path, name, table[name], {"-1": "no", "1": "yes"})
         partition = _find(self.root, "list_eval_partition")
         if partition:
@@ -107,9 +108,14 @@ def _read_list(root: str, stem: str, names: tuple[str, ...]) -> tuple[Path, Colu
         raise_missing(root, [f"{stem}.txt (or .csv)"], what=FETCH)
     if path.suffix == ".csv":
         return path, read_csv(path, ["image_id", *names])
-    with path.open(encoding="utf-8-sig") as file:  # the first line holds the number of images, the second the names
-        header = [file.readline(), file.readline()][1].split()
-    return path, read_words(path, ["image_id", *names], names=["image_id", *header], skip=2)
+    with path.open(encoding="utf-8-sig") as file:
+        lines = [file.readline().split(), file.readline().split()]
+    counted = len(lines[0]) == 1  # the number of images, which some copies leave out; the names follow
+    header = lines[1] if counted else lines[0]
+    table = read_words(path, ["image_id", *names], names=["image_id", *header], skip=2 if counted else 1)
+    if counted and lines[0] != [str(len(table["image_id"]))]:
+        raise DataError(f"{path} says {lines[0][0]} images and lists {len(table['image_id'])}: fetch it again")
+    return path, table
 
 
 def _by_file(path: Path, column: str, files: list[str]) -> list[str | None]:

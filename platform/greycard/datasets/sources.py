@@ -9,26 +9,36 @@ from typing import Annotated, Final, get_args
 from pydantic import Field
 
 from greycard.datasets.celeba import CelebAConfig
+from greycard.datasets.cifar10 import Cifar10Config
 from greycard.datasets.demogpairs import DemogPairsConfig
 from greycard.datasets.drawn import DrawnFacesSource
 from greycard.datasets.facearg import FaceArgConfig
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.fairface import FairFaceConfig
+from greycard.datasets.ffhq import FfhqConfig
 from greycard.datasets.folder import FolderConfig
 from greycard.datasets.huggingface import HuggingFaceConfig
+from greycard.datasets.mnist import MnistConfig
 from greycard.datasets.photos import PhotosConfig
 from greycard.datasets.records import Source
 from greycard.datasets.rfw import RfwConfig
+from greycard.datasets.siim import SiimConfig
 from greycard.datasets.table import TableConfig
+from greycard.datasets.utkface import UtkFaceConfig
 
 AnySource = (
     FacesConfig
     | PhotosConfig
+    | MnistConfig
     | RfwConfig
     | CelebAConfig
     | FairFaceConfig
     | FaceArgConfig
     | DemogPairsConfig
+    | UtkFaceConfig
+    | SiimConfig
+    | Cifar10Config
+    | FfhqConfig
     | FolderConfig
     | TableConfig
     | HuggingFaceConfig

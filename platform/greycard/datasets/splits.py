@@ -1,4 +1,4 @@
-"""Which rows train, validate and test: by identity or by image, deterministic by hash, or as the data set says.
+"""Which rows train, validate and test: by identity or by image, deterministic by hash, or as published.
 
 A key's place depends on the seed and the key alone (a hash in [0, 1) compared with the shares), so rows that are added
 later never move the others. ``exact=True`` sorts the keys by that hash and cuts at the exact shares instead.
@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from greycard.datasets.records import DataError
@@ -28,15 +29,18 @@ class SplitConfig:
 
     Attributes:
         by: ``identity`` (all images of a person together; a row without identity stands alone), ``image``, ``auto``
-            (by identity if any row has one, else by image), or ``source`` (the data set's own split; the shares are
-            not used).
+            (by identity if any row has one, else by image), ``source`` (the data set's own split; the shares are
+            not used), or ``permutation`` (as the code of paper 002 splits: images alone count, so that pictures of one
+            person or patient come to lie in training and in test, and test numbers come out too good where labels
+            are given per person; ``PUBLISHED`` is that split).
         train, val, test: shares, >= 0, that sum to 1.
         seed: another seed gives another split.
-        exact: cut at the exact shares (to the nearest key) instead of by each key's hash alone.
+        exact: cut at the exact shares (to the nearest key) instead of by each key's hash alone; ``permutation`` always
+            does.
         rename: for ``source``: the data set's name -> ``train``, ``val`` or ``test`` (``validation`` is known).
     """
 
-    by: Literal["auto", "identity", "image", "source"] = "auto"
+    by: Literal["auto", "identity", "image", "source", "permutation"] = "auto"
     train: float = 0.8
     val: float = 0.1
     test: float = 0.1
@@ -57,6 +61,13 @@ class SplitConfig:
         return self.train, self.val, self.test
 
 
+PUBLISHED: Final = SplitConfig(by="permutation", train=0.7, val=0.2, test=0.1, seed=42)
+"""The split of paper 002's code for UTKFace (16,593 / 4,741 / 2,371) and SIIM-ISIC (23,188 / 6,625 / 3,313): by image.
+
+On SIIM-ISIC the same patients are in all three parts; ``SplitConfig(by="identity")`` keeps them apart.
+"""
+
+
 def assign_splits(index: pa.Table, config: SplitConfig) -> list[str]:
     """Return each row's split.
 
@@ -70,19 +81,14 @@ def assign_splits(index: pa.Table, config: SplitConfig) -> list[str]:
     if config.by == "source":
         return _published(index[SPLIT].to_pylist(), config.rename)
     keys = index[IMAGE_ID].to_pylist()
+    if config.by == "permutation":
+        return _named(keys, permuted_codes(keys, config), config)
     identities = index[IDENTITY].to_pylist()
     if config.by == "identity" or (config.by == "auto" and any(identities)):
         if not any(identities):
             raise DataError("the data set has no identities; set split.by=image")
         keys = [f"identity {who}" if who else f"image {key}" for who, key in zip(identities, keys, strict=True)]
-    codes = split_codes(keys, config)
-    for code, (name, share) in enumerate(zip(SPLITS, config.shares, strict=True)):
-        if share > 0 and not (codes == code).any():
-            raise DataError(
-                f"split {name!r} has no rows: {len(set(keys))} keys at a share of {share}; set split.exact=true, or "
-                f"split.{name}=0"
-            )
-    return [SPLITS[code] for code in codes]
+    return _named(keys, split_codes(keys, config), config)
 
 
 def split_codes(keys: Sequence[str], config: SplitConfig) -> NDArray[np.int64]:
@@ -100,11 +106,36 @@ def split_codes(keys: Sequence[str], config: SplitConfig) -> NDArray[np.int64]:
     return np.clip(codes, used[0], used[-1])[inverse]
 
 
+def permuted_codes(keys: Sequence[str], config: SplitConfig) -> NDArray[np.int64]:
+    """Return the split of each key as a code into ``SPLITS``, as the code of paper 002 does.
+
+    The sorted keys are permuted by ``torch.randperm`` at the config's seed; the first ``int(train * n)`` train, the next
+    ``int(val * n)`` validate and the rest, with what rounding down left over, tests. Any row more moves all others.
+    """
+    order = np.argsort(np.asarray(keys, dtype=str), kind="stable")
+    chosen = torch.randperm(len(keys), generator=torch.Generator().manual_seed(config.seed)).numpy()
+    train, val = int(config.train * len(keys)), int(config.val * len(keys))
+    codes = np.full(len(keys), SPLITS.index("test"), dtype=np.int64)
+    codes[order[chosen[:train]]] = SPLITS.index("train")
+    codes[order[chosen[train : train + val]]] = SPLITS.index("val")
+    return codes
+
+
 def hash_places(keys: Sequence[str], seed: int) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each key, from the seed and the key alone (BLAKE2b, 53 bits)."""
     salt = f"{seed}:".encode()
     digests = b"".join(hashlib.blake2b(salt + key.encode(), digest_size=8).digest() for key in keys)
     return (np.frombuffer(digests, dtype=">u8") >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _named(keys: Sequence[str], codes: NDArray[np.int64], config: SplitConfig) -> list[str]:
+    for code, (name, share) in enumerate(zip(SPLITS, config.shares, strict=True)):
+        if share > 0 and not (codes == code).any():
+            raise DataError(
+                f"split {name!r} has no rows: {len(set(keys))} keys at a share of {share}; set split.exact=true, or "
+                f"split.{name}=0"
+            )
+    return [SPLITS[code] for code in codes]
 
 
 def _published(names: Sequence[str | None], rename: Mapping[str, str]) -> list[str]:
