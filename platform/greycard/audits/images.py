@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from greycard.audits.configs import RestorationAudit
+from greycard.audits.configs import ImageAudit
 from greycard.audits.tables import AuditError
 from greycard.datasets.manifest import Manifest, ManifestError, check_attributes, check_classes
 from greycard.datasets.storage import Folder
@@ -23,7 +23,7 @@ class Images:
     ids: tuple[str, ...]
 
 
-def choose_images(config: RestorationAudit, manifest: Manifest) -> Images:
+def choose_images(config: ImageAudit, manifest: Manifest) -> Images:
     """Return which images take part; checks every name that the config uses against the manifest.
 
     Raises:

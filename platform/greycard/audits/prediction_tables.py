@@ -1,4 +1,4 @@
-"""From predictions to the frames that reports and trackers get: by group, disparities, Tables 1-3, the squeezing check."""
+"""From predictions to the frames that reports and trackers get: by group, disparities, Tables 1-3, squeezing."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

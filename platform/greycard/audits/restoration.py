@@ -9,22 +9,30 @@ again: a system by its ``_SUCCESS.json``, an image by the row checkpoint.
 
 import dataclasses
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from greycard.audits.checks import check_shards, check_sizes
 from greycard.audits.configs import RestorationAudit, System
-from greycard.audits.images import choose_images
-from greycard.audits.systems import SystemAudit, SystemResult
-from greycard.audits.tables import AuditError
-from greycard.audits.weights import pin
+from greycard.audits.images import Images, choose_images, class_sets
+from greycard.audits.systems import (
+    SystemAudit,
+    SystemResult,
+    carried_columns,
+    compute_all,
+    digest_of,
+    identity_of,
+    part_of,
+)
+from greycard.audits.tables import AuditError, build_table
+from greycard.audits.weights import Pinned, pin
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig, session
+from greycard.streaming.session import SessionConfig
+from greycard.streaming.stages import RestorationStage
 
 __all__ = [
     "AuditError",
@@ -36,6 +44,8 @@ __all__ = [
     "SystemResult",
     "run",
 ]
+
+FORMAT: Final = 1  # of the reconstruction set and the audit table; another number makes finished systems unfinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +94,12 @@ def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] 
     check_shards(manifest, config.split)
     images = choose_images(config, manifest)
     shared = tuple(pin(part, local=config.ray.starts_ray) for part in (*config.measures, *config.classifiers))
-    jobs = [SystemAudit.plan(config, system, manifest, images, shared) for system in config.systems]
+    jobs = [_plan(config, system, manifest, images, shared) for system in config.systems]
     results: list[SystemResult] = []
-    unfinished = [job for job in jobs if job.finished() is None]
-    with session(config.ray) if unfinished else nullcontext():
-        for job in jobs:
-            result = job.finished() or job.compute()
-            if on_system_done is not None:
-                on_system_done(result)
-            _check_budget(result, config)
-            results.append(result)
+    for result in compute_all(jobs, config):
+        if on_system_done is not None:
+            on_system_done(result)
+        results.append(result)
     home = Folder.open(config.directory)
     return AuditResult(directory=home.uri, manifest=manifest, systems=tuple(results), absent=absent)
 
@@ -103,11 +109,73 @@ def _missing(measure: Any) -> str:
     return measure.missing() if hasattr(measure, "missing") else ""
 
 
-def _check_budget(result: SystemResult, config: RestorationAudit) -> None:
-    share = result.n_failed / result.rows
-    if share > config.max_failed_share:
-        raise AuditError(
-            f"{result.name}: {result.n_failed} of {result.rows} rows failed ({share:.1%}), and audit.max_failed_share "
-            f"is {config.max_failed_share:.1%}. The table is written: {result.table}. For example: "
-            + "; ".join(result.examples)
-        )
+def _plan(
+    config: RestorationAudit, system: System, manifest: Manifest, images: Images, shared: tuple[Pinned, ...]
+) -> SystemAudit:
+    """Name a system's results by all that shapes a row, and check the folder for others.
+
+    Args:
+        config: of the audit.
+        system: one of its systems.
+        manifest: of the images.
+        images: those that take part.
+        shared: measures, then classifiers.
+
+    Raises:
+        AuditError: the directory holds results of this name that were computed otherwise.
+    """
+    codec = pin(system.codec, local=config.ray.starts_ray)
+    identity = _identity(config, system, manifest, codec, shared)
+    home = Folder.open(config.directory)
+    job = SystemAudit(
+        name=system.name,
+        identity=identity,
+        config=config,
+        manifest=manifest,
+        images=images,
+        columns=_columns(config, manifest),
+        stage=_stage(config, codec, shared),
+        build=build_table,
+        output=Folder.open(home.uri_of(f"reconstructions/{system.name}")),
+        tables=Folder.open(home.uri_of("audit")),
+        checkpoint=Folder.open(home.uri_of(f"checkpoints/{system.name}-{digest_of(identity)}")),
+    )
+    job.refuse_other_results()
+    return job
+
+
+def _columns(config: RestorationAudit, manifest: Manifest) -> tuple[str, ...]:
+    tasks = {task for item in config.classifiers for task in class_sets(item)}
+    return carried_columns(manifest, {*(config.attributes or manifest.attributes), *tasks, *config.subset})
+
+
+def _stage(config: RestorationAudit, codec: Pinned, shared: tuple[Pinned, ...]) -> RestorationStage:
+    models = [part.config for part in shared]
+    return RestorationStage(
+        codec=codec.config,
+        measures=tuple(models[: len(config.measures)]),
+        classifiers=tuple(models[len(config.measures) :]),
+        size=config.size,
+        threads=config.resources.threads,
+        gpu=config.resources.num_gpus > 0,
+    )
+
+
+def _identity(
+    config: RestorationAudit, system: System, manifest: Manifest, codec: Pinned, shared: tuple[Pinned, ...]
+) -> dict[str, Any]:
+    models = (*config.measures, *config.classifiers)
+    parts = [part_of(pinned, model) for model, pinned in zip(models, shared, strict=True)]
+    identity = identity_of(
+        config,
+        manifest,
+        {
+            "format": FORMAT,
+            "system": system.name,
+            "codec": part_of(codec, system.codec),
+            "measures": parts[: len(config.measures)],
+            "classifiers": parts[len(config.measures) :],
+        },
+    )
+    identity["images"]["attributes"] = list(config.attributes)
+    return identity

@@ -1,34 +1,34 @@
 """One system's part of an audit: what names its results, its pipeline, and the account of every image.
 
-``started (_config.json) -> stream what is missing -> none missing, none twice -> audit table -> _SUCCESS.json``
+``started (_config.json) -> stream what is missing -> none missing, none twice -> table -> _SUCCESS.json``
 """
 
 import dataclasses
 import hashlib
 import json
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
-from greycard.audits.configs import RestorationAudit, System
-from greycard.audits.images import Images, class_sets
-from greycard.audits.tables import AuditError, build_table, failures, missing_ids, read_table, write_table
-from greycard.audits.weights import Pinned, pin
+from greycard.audits.configs import ImageAudit
+from greycard.audits.images import Images
+from greycard.audits.tables import AuditError, failures, missing_ids, read_table, write_table
+from greycard.audits.weights import Pinned
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, POINT, SPLIT
 from greycard.streaming.decode import Decode
-from greycard.streaming.pipeline import Pipeline
+from greycard.streaming.pipeline import Pipeline, Stage
 from greycard.streaming.progress import progress
-from greycard.streaming.session import require
-from greycard.streaming.stages import RestorationStage
+from greycard.streaming.session import require, session
 from greycard.streaming.written import drop_duplicates, sweep
 
 SUCCESS: Final = "_SUCCESS.json"
 STARTED: Final = "_config.json"
-FORMAT: Final = 1  # of the reconstruction set and the audit table; another number makes finished systems unfinished
 _ROUNDS: Final = 3
 
 
@@ -39,11 +39,11 @@ class SystemResult:
     Attributes:
         name: of the system.
         digest: names what was computed: the system, its weights, the images and everything that shapes a row.
-        table: path or URI of its audit table.
-        reconstructions: folder of its reconstruction set.
-        points: its operating points, ascending.
+        table: path or URI of its table.
+        reconstructions: folder of the rows as they came: of a codec its reconstruction set.
+        points: its operating points, ascending; none of a predictor.
         images: n_in of the audit, images.
-        rows: images x points = n_ok + n_failed.
+        rows: of the table, an image and point each: n_ok + n_failed.
         n_ok: rows that are well.
         n_failed: rows that failed.
         examples: a few failures in words.
@@ -65,68 +65,50 @@ class SystemResult:
     table_sha256: str
 
     def read(self) -> pa.Table:
-        """Read the audit table."""
+        """Read the table."""
         folder, _, name = self.table.rpartition("/")
         return read_table(Folder.open(folder), name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemAudit:
-    """One system of an audit: where its files are and what names them."""
+    """One system of an audit: what names it, what its actors do, and where its files are.
 
-    config: RestorationAudit
-    system: System
+    Attributes:
+        name: of the system.
+        identity: all that shapes its rows, as plain values; how the work is spread is not part of it.
+        config: of the audit.
+        manifest: of the images.
+        images: those that take part.
+        columns: of the shards, that its rows keep or need.
+        stage: what its actors do with decoded rows.
+        build: makes the table from the folder of its rows and its name.
+        output: its rows as they come.
+        tables: folder of the finished tables.
+        checkpoint: ids of the rows that are written.
+    """
+
+    name: str
+    identity: dict[str, Any]
+    config: ImageAudit
     manifest: Manifest
     images: Images
-    codec: Pinned
-    shared: tuple[Pinned, ...]  # measures, then classifiers
-    identity: dict[str, Any]
+    columns: tuple[str, ...]
+    stage: Stage
+    build: Callable[[Folder, str], pa.Table]
     output: Folder
     tables: Folder
     checkpoint: Folder
 
-    @classmethod
-    def plan(
-        cls,
-        config: RestorationAudit,
-        system: System,
-        manifest: Manifest,
-        images: Images,
-        shared: tuple[Pinned, ...],
-    ) -> "SystemAudit":
-        """Name the system's results by all that shapes a row.
-
-        Raises:
-            AuditError: the directory holds results of this name that were computed otherwise.
-        """
-        codec = pin(system.codec, local=config.ray.starts_ray)
-        identity = _identity(config, system, manifest, codec, shared)
-        digest = _digest(identity)
-        home = Folder.open(config.directory)
-        job = cls(
-            config,
-            system,
-            manifest,
-            images,
-            codec,
-            shared,
-            identity,
-            Folder.open(home.uri_of(f"reconstructions/{system.name}")),
-            Folder.open(home.uri_of("audit")),
-            Folder.open(home.uri_of(f"checkpoints/{system.name}-{digest}")),
-        )
-        job._refuse_other_results()
-        return job
-
     @property
     def digest(self) -> str:
         """Names all that shapes a row."""
-        return _digest(self.identity)
+        return digest_of(self.identity)
 
     @property
     def table_name(self) -> str:
-        """The audit table's file."""
-        return f"{self.system.name}.parquet"
+        """The table's file."""
+        return f"{self.name}.parquet"
 
     def finished(self) -> SystemResult | None:
         """Return the result of an earlier run, if it is complete."""
@@ -134,83 +116,12 @@ class SystemAudit:
             return None
         return _result(json.loads(self.output.read(SUCCESS)), self.output, self.tables)
 
-    def compute(self) -> SystemResult:
-        """Stream the images that are not written yet, account for every one, and write the audit table."""
-        start = time.monotonic()
-        self.output.create()
-        self.output.write(STARTED, json.dumps({"digest": self.digest, **self.identity}, indent=1).encode())
-        missing = self._missing()
-        for _ in range(_ROUNDS):
-            if not missing:
-                break
-            self._stream(resuming=len(missing) < len(self.images.ids))
-            missing = self._missing()
-        if missing:
-            raise AuditError(
-                f"{self.system.name}: {len(missing)} of {len(self.images.ids)} images never came out of the pipeline "
-                f"({', '.join(sorted(missing)[:5])}); delete {self.output.uri} and {self.checkpoint.uri} and run again"
-            )
-        table = build_table(self.output, self.system.name)
-        return self._succeed(table, time.monotonic() - start)
+    def refuse_other_results(self) -> None:
+        """Check that the folder of its rows holds none that were computed otherwise.
 
-    def _missing(self) -> set[str]:
-        sweep(self.output, self.checkpoint)
-        drop_duplicates(self.output)
-        return missing_ids(self.output, self.images.ids)
-
-    def _stream(self, *, resuming: bool) -> None:
-        config = self.config
-        name = self.system.name
-        resources = config.resources.on_this_cluster(len(self.images.ids))
-        require(resources.demand(resuming=resuming), config.ray, f"the audit of {name}")
-        pipeline = Pipeline(
-            name=name,
-            files=tuple(self.manifest.files(config.split)),
-            columns=self._columns(),
-            decode=Decode(config.size, config.resize, self.images.selection),
-            stage=self._stage(),
-            output=self.output,
-            checkpoint=self.checkpoint,
-            resources=resources,
-        )
-        with progress(name, len(self.images.ids), self.checkpoint, show=config.ray.show_progress):
-            pipeline.run()
-
-    def _columns(self) -> tuple[str, ...]:
-        config = self.config
-        tasks = {task for item in config.classifiers for task in class_sets(item)}
-        carried = {*(config.attributes or self.manifest.attributes), *tasks, *config.subset}
-        return (IMAGE_ID, IMAGE, SPLIT, IDENTITY, *(name for name in self.manifest.attributes if name in carried))
-
-    def _stage(self) -> RestorationStage:
-        config = self.config
-        models = [part.config for part in self.shared]
-        return RestorationStage(
-            codec=self.codec.config,
-            measures=tuple(models[: len(config.measures)]),
-            classifiers=tuple(models[len(config.measures) :]),
-            size=config.size,
-            threads=config.resources.threads,
-            gpu=config.resources.num_gpus > 0,
-        )
-
-    def _succeed(self, table: pa.Table, seconds: float) -> SystemResult:
-        failed, examples = failures(table)
-        values = {
-            "name": self.system.name,
-            "digest": self.digest,
-            "points": sorted(set(table[POINT].to_pylist())),
-            "images": len(self.images.ids),
-            "rows": len(table),
-            "n_ok": len(table) - failed,
-            "n_failed": failed,
-            "examples": examples,
-            "table_sha256": write_table(table, self.tables, self.table_name),
-        }
-        self.output.write(SUCCESS, json.dumps(values, indent=1).encode())
-        return _result(values, self.output, self.tables, seconds)
-
-    def _refuse_other_results(self) -> None:
+        Raises:
+            AuditError: it does.
+        """
         names = self.output.names()
         if STARTED not in names:
             if any(name.endswith(".parquet") for name in names):
@@ -224,21 +135,87 @@ class SystemAudit:
                 "audit.directory or another name for the system, or delete that folder"
             )
 
+    def compute(self) -> SystemResult:
+        """Stream the images that are not written yet, account for every one, and write the table."""
+        start = time.monotonic()
+        self.output.create()
+        self.output.write(STARTED, json.dumps({"digest": self.digest, **self.identity}, indent=1).encode())
+        missing = self._missing()
+        for _ in range(_ROUNDS):
+            if not missing:
+                break
+            self._stream(resuming=len(missing) < len(self.images.ids))
+            missing = self._missing()
+        if missing:
+            raise AuditError(
+                f"{self.name}: {len(missing)} of {len(self.images.ids)} images never came out of the pipeline "
+                f"({', '.join(sorted(missing)[:5])}); delete {self.output.uri} and {self.checkpoint.uri} and run again"
+            )
+        return self._succeed(self.build(self.output, self.name), time.monotonic() - start)
 
-def _identity(
-    config: RestorationAudit, system: System, manifest: Manifest, codec: Pinned, shared: tuple[Pinned, ...]
-) -> dict[str, Any]:
-    """Return all that shapes a system's rows; how the work is spread is not part of it."""
-    parts = [
-        dataclasses.asdict(part) | {"fingerprints": pinned.fingerprints}
-        for part, pinned in zip((system.codec, *config.measures, *config.classifiers), (codec, *shared), strict=True)
-    ]
-    values = {
-        "format": FORMAT,
-        "system": system.name,
-        "codec": parts[0],
-        "measures": parts[1 : len(config.measures) + 1],
-        "classifiers": parts[len(config.measures) + 1 :],
+    def _missing(self) -> set[str]:
+        sweep(self.output, self.checkpoint)
+        drop_duplicates(self.output)
+        return missing_ids(self.output, self.images.ids)
+
+    def _stream(self, *, resuming: bool) -> None:
+        config = self.config
+        resources = config.resources.on_this_cluster(len(self.images.ids))
+        require(resources.demand(resuming=resuming), config.ray, f"the audit of {self.name}")
+        pipeline = Pipeline(
+            name=self.name,
+            files=tuple(self.manifest.files(config.split)),
+            columns=self.columns,
+            decode=Decode(config.size, config.resize, self.images.selection),
+            stage=self.stage,
+            output=self.output,
+            checkpoint=self.checkpoint,
+            resources=resources,
+        )
+        with progress(self.name, len(self.images.ids), self.checkpoint, show=config.ray.show_progress):
+            pipeline.run()
+
+    def _succeed(self, table: pa.Table, seconds: float) -> SystemResult:
+        failed, examples = failures(table)
+        values = {
+            "name": self.name,
+            "digest": self.digest,
+            "points": sorted(set(table[POINT].to_pylist())) if POINT in table.column_names else [],
+            "images": len(self.images.ids),
+            "rows": len(table),
+            "n_ok": len(table) - failed,
+            "n_failed": failed,
+            "examples": examples,
+            "table_sha256": write_table(table, self.tables, self.table_name),
+        }
+        self.output.write(SUCCESS, json.dumps(values, indent=1).encode())
+        return _result(values, self.output, self.tables, seconds)
+
+
+def compute_all(jobs: Sequence[SystemAudit], config: ImageAudit) -> Iterator[SystemResult]:
+    """Yield every system's result in order, in a session with Ray if something is left to do.
+
+    Raises:
+        RayError: Ray is not reachable, or the actors do not fit the cluster.
+        PipelineError: a stage could not be built or kept dying.
+        AuditError: missing rows, or more failed rows than allowed (raised after the result was handed out).
+    """
+    unfinished = [job for job in jobs if job.finished() is None]
+    with session(config.ray) if unfinished else nullcontext():
+        for job in jobs:
+            result = job.finished() or job.compute()
+            yield result
+            _check_budget(result, config.max_failed_share)
+
+
+def carried_columns(manifest: Manifest, names: set[str]) -> tuple[str, ...]:
+    """Return the columns of the shards that a pipeline reads: the image, its keys and the named attributes."""
+    return (IMAGE_ID, IMAGE, SPLIT, IDENTITY, *(name for name in manifest.attributes if name in names))
+
+
+def identity_of(config: ImageAudit, manifest: Manifest, parts: dict[str, Any]) -> dict[str, Any]:
+    """Return all that shapes a system's rows: its parts, and the images as they are decoded."""
+    values = parts | {
         "images": {
             "manifest": manifest.digest,
             "split": config.split,
@@ -246,7 +223,6 @@ def _identity(
             "limit": config.limit,
             "size": config.size,
             "resize": config.resize,
-            "attributes": config.attributes,
         },
         "gpu": config.resources.num_gpus > 0,
     }
@@ -254,8 +230,23 @@ def _identity(
     return identity
 
 
-def _digest(identity: dict[str, Any]) -> str:
+def part_of(pinned: Pinned, config: Any) -> dict[str, Any]:
+    """Return a model's part of an identity: its config as it was given, and what its weights hold."""
+    return dataclasses.asdict(config) | {"fingerprints": pinned.fingerprints}
+
+
+def digest_of(identity: dict[str, Any]) -> str:
+    """Return 16 hexadecimal digits that name an identity."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_budget(result: SystemResult, allowed: float) -> None:
+    share = result.n_failed / result.rows
+    if share > allowed:
+        raise AuditError(
+            f"{result.name}: {result.n_failed} of {result.rows} rows failed ({share:.1%}), and audit.max_failed_share "
+            f"is {allowed:.1%}. The table is written: {result.table}. For example: " + "; ".join(result.examples)
+        )
 
 
 def _result(values: dict[str, Any], output: Folder, tables: Folder, seconds: float = 0.0) -> SystemResult:

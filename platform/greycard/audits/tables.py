@@ -1,12 +1,13 @@
-"""From a reconstruction set to an audit table: every image accounted for once, lists taken apart, rows in fixed order.
+"""From the rows as they came to a table: every image accounted for once, lists taken apart, rows in fixed order.
 
 ``reconstructions/<system>/*.parquet (one row an image) -> audit/<system>.parquet (one row an image and point)``
+``rows/<system>/*.parquet (one row an image, any order) -> predictions/<system>.parquet (one row an image)``
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -46,19 +47,40 @@ def missing_ids(output: Folder, expected: Iterable[str]) -> set[str]:
 
 def build_table(output: Folder, system: str) -> pa.Table:
     """Return a system's audit table: image_id, then point, ascending; no image in it."""
-    parts = []
+    table = pa.concat_tables([explode(part, system) for part in _parts(output)]).combine_chunks()
+    return table.take(pc.sort_indices(table, sort_keys=[(IMAGE_ID, "ascending"), (POINT, "ascending")]))
+
+
+def build_rows(output: Folder, system: str) -> pa.Table:
+    """Return a predictor's table: one row an image, image_id ascending; labels become plain strings."""
+    table = pa.concat_tables([_plain(part) for part in _parts(output)]).combine_chunks()
+    table = table.take(pc.sort_indices(table, sort_keys=[(IMAGE_ID, "ascending")]))
+    return table.add_column(0, SYSTEM, pa.array([system] * len(table), pa.string()))
+
+
+def _parts(output: Folder) -> Iterator[pa.Table]:
+    """Yield what each written file holds, without images."""
     for name in output.names():
         if name.endswith(".parquet"):
             with output.filesystem.open_input_file(output.path_of(name)) as file:
                 columns = [column for column in pq.read_schema(file).names if column != RECONSTRUCTION]
-                parts.append(explode(pq.read_table(file, columns=columns), system))
-    table = pa.concat_tables(parts).combine_chunks()
-    return table.take(pc.sort_indices(table, sort_keys=[(IMAGE_ID, "ascending"), (POINT, "ascending")]))
+                yield pq.read_table(file, columns=columns)
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """Turn dictionary-encoded columns into plain ones."""
+    kinds = {field.name: field.type for field in rows.schema}
+    return pa.table(
+        {
+            name: rows[name].cast(kind.value_type) if pa.types.is_dictionary(kind) else rows[name]
+            for name, kind in kinds.items()
+        }
+    )
 
 
 def explode(rows: pa.Table, system: str) -> pa.Table:
     """Turn one row an image with lists into one row an image and point; labels become plain strings."""
-    rows = rows.combine_chunks()
+    rows = _plain(rows).combine_chunks()
     lengths = pc.list_value_length(rows[POINT])
     repeat = pa.array(np.repeat(np.arange(len(rows)), lengths.to_numpy(zero_copy_only=False)))
     columns = {SYSTEM: pa.array([system] * len(repeat), pa.string())}
@@ -67,8 +89,7 @@ def explode(rows: pa.Table, system: str) -> pa.Table:
         if pa.types.is_list(column.type):
             columns[name] = pc.list_flatten(column)
         else:
-            plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-            columns[name] = plain.take(repeat)
+            columns[name] = column.take(repeat)
     return pa.table(columns)
 
 
@@ -91,8 +112,12 @@ def read_table(folder: Folder, name: str) -> pa.Table:
 def failures(table: pa.Table) -> tuple[int, list[str]]:
     """Return how many rows failed, and a few of them in words."""
     failed = table.filter(pc.equal(table[STATUS], FAILED))
-    rows = failed.slice(0, _EXAMPLES).select([IMAGE_ID, POINT, ERROR]).to_pylist()
-    return len(failed), [f"{row[IMAGE_ID]} at point {row[POINT]:g}: {row[ERROR]}" for row in rows]
+    return len(failed), [_words(row) for row in failed.slice(0, _EXAMPLES).to_pylist()]
+
+
+def _words(row: dict[str, Any]) -> str:
+    place = f" at point {row[POINT]:g}" if POINT in row else ""
+    return f"{row[IMAGE_ID]}{place}: {row[ERROR]}"
 
 
 def _some(names: Sequence[str]) -> str:
