@@ -17,20 +17,25 @@ from PIL import Image
 
 from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.datasets.celeba import ATTRIBUTES, CelebAConfig
+from greycard.datasets.cifar10 import FILES, Cifar10Config
 from greycard.datasets.demogpairs import DemogPairsConfig
 from greycard.datasets.facearg import FaceArgConfig
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.fairface import FairFaceConfig
+from greycard.datasets.ffhq import FfhqConfig
 from greycard.datasets.folder import FolderConfig
 from greycard.datasets.huggingface import HuggingFaceConfig
+from greycard.datasets.mnist import MnistConfig
 from greycard.datasets.photos import PhotosConfig
 from greycard.datasets.pixels import decode_image
 from greycard.datasets.records import MissingDataError, Record, checked_index
 from greycard.datasets.rfw import RfwConfig
 from greycard.datasets.shards import load_images, write_shards
+from greycard.datasets.siim import SiimConfig
 from greycard.datasets.sources import SOURCES, AnySource, SourceConfig, open_source
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.table import TableConfig
+from greycard.datasets.utkface import UtkFaceConfig
 from greycard.schema import PHENOTYPES
 
 
@@ -53,6 +58,10 @@ def faces(root):
 
 def photos(root):
     return PhotosConfig(names=("cat", "temple"), limit=12)
+
+
+def mnist(root):
+    return MnistConfig(per_digit=3)
 
 
 RFW_COLUMNS = [
@@ -138,6 +147,61 @@ def demogpairs(root):
     return DemogPairsConfig(root=str(root))
 
 
+def utkface(root):
+    """UTKFace as unpacked: 23,708 files in one folder, three of them without a race; here eight and one."""
+    folder = root / "UTKFace"
+    for number, labels in enumerate(("1_0_0", "30_1_1", "31_0_2", "60_1_3", "61_0_4", "100_1_0", "26_1_2", "35_0_3")):
+        picture(folder / f"{labels}_2017011{number}150557335.jpg.chip.jpg", number, (200, 200))
+    picture(folder / "39_1_20170116174525125.jpg.chip.jpg", 9)
+    return UtkFaceConfig(root=str(root))
+
+
+SIIM_HEADER = [
+    "image_name", "patient_id", "sex", "age_approx", "anatom_site_general_challenge", "diagnosis", "benign_malignant",
+    "target",
+]  # fmt: skip
+
+
+def siim(root):
+    """The challenge's train.csv and jpeg/train: 33,126 rows, here eight of four patients; one without a sex."""
+    rows = [SIIM_HEADER]
+    for number in range(8):
+        name, malignant = f"ISIC_{2637011 + 37 * number:07d}", number == 5
+        picture(root / "jpeg" / "train" / f"{name}.jpg", number, (30, 20))
+        word, sex = ("benign", "malignant")[malignant], "" if number == 3 else ("male", "female")[number // 2 % 2]
+        rows.append([name, f"IP_{number // 2:07d}", sex, 45.0, "torso", "unknown", word, int(malignant)])
+    write_csv(root / "train.csv", rows)
+    return SiimConfig(root=str(root))
+
+
+def cifar10(root):
+    """The binary version: five training files and one for testing of 10,000 records, here of six."""
+    numbers = np.random.default_rng(0)
+    (root / "cifar-10-batches-bin").mkdir()
+    for file in (file for part in FILES.values() for file in part):
+        records = numbers.integers(0, 256, (6, 3073), dtype=np.uint8)
+        records[:, 0] = numbers.permutation(10)[:6]
+        (root / "cifar-10-batches-bin" / file).write_bytes(records.tobytes())
+    return Cifar10Config(root=str(root))
+
+
+def ffhq(root):
+    """Thumbnails, a folder a thousand, the JSON with each image's category, and a table of ages and genders."""
+    entries = {}
+    for number in (0, 1, 999, 1000, 1001, 60000):
+        place = f"{number - number % 1000:05d}/{number:05d}.png"
+        picture(root / "thumbnails128x128" / place, number, (128, 128))
+        entries[str(number)] = {
+            "category": "training" if number < 60000 else "validation",
+            "image": {"file_path": f"images1024x1024/{place}", "pixel_size": [1024, 1024]},
+            "thumbnail": {"file_path": f"thumbnails128x128/{place}", "pixel_size": [128, 128]},
+        }
+    (root / "ffhq-dataset-v2.json").write_text(json.dumps(entries))
+    rows = [[number, ("20-29", "30-39")[number % 2], ("female", "male")[number % 2]] for number in (0, 1, 1000, 60000)]
+    write_csv(root / "ffhq_aging_labels.csv", [["image_number", "age_group", "gender"], *rows])
+    return FfhqConfig(root=str(root), labels="ffhq_aging_labels.csv", classes={"age_group": (), "gender": ()})
+
+
 def folder(root):
     for number in range(6):
         picture(root / ("indoor", "outdoor")[number % 2] / f"{number}.png", number)
@@ -187,16 +251,23 @@ def huggingface(root, row_group_size=3):
 FIXTURES = {
     "faces": faces,
     "photos": photos,
+    "mnist": mnist,
     "rfw": rfw,
     "celeba": celeba,
     "fairface": fairface,
     "facearg": facearg,
     "demogpairs": demogpairs,
+    "utkface": utkface,
+    "siim": siim,
+    "cifar10": cifar10,
+    "ffhq": ffhq,
     "folder": folder,
     "table": table,
     "huggingface": huggingface,
 }
-READS_FILES = [kind for kind in FIXTURES if kind not in ("faces", "photos")]
+READS_FILES = [kind for kind in FIXTURES if kind not in ("faces", "photos", "mnist")]
+LISTED_BY_FOLDER = ("folder", "utkface")  # what is not in the folder is not in the data set
+PACKED = ("huggingface", "cifar10")  # many images in a file
 
 kinds = pytest.mark.parametrize("kind", SOURCES)
 
@@ -288,7 +359,7 @@ def test_missing_data_says_what_to_fetch_and_where(kind, tmp_path):
     assert len(str(error.value)) > 80
 
 
-@pytest.mark.parametrize("kind", [kind for kind in READS_FILES if kind not in ("folder", "huggingface")])
+@pytest.mark.parametrize("kind", [kind for kind in READS_FILES if kind not in LISTED_BY_FOLDER + PACKED])
 def test_a_missing_file_stays_a_row_without_bytes(kind, config, tmp_path):
     source = open_source(config)
     before = {record.image_id: record for record in source.records()}
@@ -303,7 +374,7 @@ def test_a_missing_file_stays_a_row_without_bytes(kind, config, tmp_path):
     assert manifest.missing["test"] == 1
 
 
-@pytest.mark.parametrize("kind", [kind for kind in READS_FILES if kind != "huggingface"])
+@pytest.mark.parametrize("kind", [kind for kind in READS_FILES if kind not in PACKED])
 def test_an_unreadable_file_stays_a_row_as_it_is(kind, config, tmp_path):
     victim = sorted(path for path in (tmp_path / "source").rglob("*") if path.suffix in (".jpg", ".png"))[0]
     victim.write_bytes(b"not an image at all")

@@ -70,4 +70,5 @@ def paint(images: NDArray[np.uint8], ink: Sequence[int], *, contrast: float, pap
     """
     levels = np.arange(256, dtype=np.float64)[:, None] / 255
     table = np.rint(paper + contrast * levels * (np.asarray(ink, dtype=np.float64) - paper)).astype(np.uint8)
-    return table[images]
+    painted: NDArray[np.uint8] = table[images]
+    return painted

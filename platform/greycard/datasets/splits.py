@@ -109,13 +109,15 @@ def split_codes(keys: Sequence[str], config: SplitConfig) -> NDArray[np.int64]:
 def permuted_codes(keys: Sequence[str], config: SplitConfig) -> NDArray[np.int64]:
     """Return the split of each key as a code into ``SPLITS``, as the code of paper 002 does.
 
-    The sorted keys are permuted by ``torch.randperm`` at the config's seed; the first ``int(train * n)`` train, the next
-    ``int(val * n)`` validate and the rest, with what rounding down left over, tests. Any row more moves all others.
+    The sorted keys are permuted by ``torch.randperm`` at the config's seed; the first ``int(train * n)`` train, the
+    next ``int(val * n)`` validate, and the rest, with what rounding down left over, is the last split that has a share.
+    One row more moves all others.
     """
     order = np.argsort(np.asarray(keys, dtype=str), kind="stable")
     chosen = torch.randperm(len(keys), generator=torch.Generator().manual_seed(config.seed)).numpy()
     train, val = int(config.train * len(keys)), int(config.val * len(keys))
-    codes = np.full(len(keys), SPLITS.index("test"), dtype=np.int64)
+    last = np.flatnonzero(np.asarray(config.shares) > 0)[-1]
+    codes = np.full(len(keys), last, dtype=np.int64)
     codes[order[chosen[:train]]] = SPLITS.index("train")
     codes[order[chosen[train : train + val]]] = SPLITS.index("val")
     return codes
