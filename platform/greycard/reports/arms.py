@@ -95,5 +95,5 @@ def _label(stem: str, row: dict[str, Any]) -> str:
     if loss == BASELINE_LOSS:
         return "baseline (cross-entropy)"
     written = _LAM.search(stem)
-    lam = float(row.get("lam", written.group(1) if written else "nan"))
+    lam = float(row["lam"] if "lam" in row else written.group(1) if written else "nan")
     return LOSS_WORDS.get(loss, nice(loss)) + ("" if pd.isna(lam) else f", λ = {number(lam)}")

@@ -5,7 +5,6 @@ Every function takes frames and returns a ``matplotlib.figure.Figure``; no pyplo
 Okabe and Ito (distinct to colour-blind readers) and every line also has a marker of its own.
 """
 
-import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -34,11 +32,10 @@ from greycard.reports.frames import (
     select,
     tasks_of,
 )
+from greycard.reports.panels import COLOURS, INK, MARKERS, legend_below, say_absent, style, to_png
 
-COLOURS: Final = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#5B5B5B")
-MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
-INK: Final = "#222222"
-FAINT: Final = "#8a8a8a"
+__all__ = ["accuracy_and_bias", "bias_by_task", "distortion", "to_png", "training_sets"]
+
 _TICKS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -59,23 +56,23 @@ def distortion(groups: pd.DataFrame, system: str, attribute: str, absent: dict[s
     down = max(math.ceil(len(shown) / across), 1)
     figure = Figure(figsize=(3.5 * across, 3.6 * down), layout="constrained")
     if not shown:
-        _say_absent(figure.subplots(), "no measure of images in this audit")
+        say_absent(figure.subplots(), "no measure of images in this audit")
         return figure
     panels = [figure.add_subplot(down, across, place) for place in range(1, len(shown) + 1)]
     for axes, measure in zip(panels, shown, strict=True):
         _distortion_panel(axes, rows, measure, attribute, absent.get(measure, "not measured for this system"))
-    _legend_below(figure, *panels)
+    legend_below(figure, *panels)
     return figure
 
 
 def _distortion_panel(axes: Axes, rows: pd.DataFrame, measure: str, attribute: str, reason: str) -> None:
     column = COLUMNS[measure]
     axes.set_title(textwrap.fill(f"{column.label}: {direction_text(column)}", 44), fontsize=9, color=INK)
-    _style(axes, f"{column.label} [{column.unit}]")
+    style(axes, f"{column.label} [{column.unit}]")
     rate = common_rate(rows, rows["system"].unique())
     part = select(rows, measure=measure)
     if rate is None or part["value"].isna().all():
-        _say_absent(axes, reason)
+        say_absent(axes, reason)
         return
     for index, group in enumerate(groups_of(part, attribute)):
         curve = select(part, attribute=attribute, group=group).sort_values(rate)
@@ -102,10 +99,10 @@ def accuracy_and_bias(
     rate = common_rate(bias, [system])
     figure = Figure(figsize=(5.8, 5.9), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    _style(above, f"{nice(task)} read correctly\n[share of images]")
-    _style(below, "largest group difference\n[share of images]")
+    style(above, f"{nice(task)} read correctly\n[share of images]")
+    style(below, "largest group difference\n[share of images]")
     if rate is None:
-        _say_absent(above, "this system has no rate")
+        say_absent(above, "this system has no rate")
         return figure
     edge = float(bias[rate].max()) * 1.8
     for index, group in enumerate(groups_of(groups, attribute)):
@@ -125,7 +122,7 @@ def accuracy_and_bias(
         above.axvline(edge / 1.3, color="#cccccc", lw=0.8)
     _rate_axis(below, bias[rate], rate, originals=edge if len(raw) else None)
     below.set_ylim(bottom=0)
-    _legend_below(figure, above, below, columns=3)
+    legend_below(figure, above, below, columns=3)
     return figure
 
 
@@ -149,15 +146,15 @@ def bias_by_task(disparities: pd.DataFrame, system: str, attribute: str) -> Figu
     rate = common_rate(rows, [system])
     figure = Figure(figsize=(5.8, 4.2), layout="constrained")
     axes = figure.subplots()
-    _style(axes, "largest group difference in\ngrouped accuracy [share of images]")
+    style(axes, "largest group difference in\ngrouped accuracy [share of images]")
     if rate is None:
-        _say_absent(axes, "this system has no rate")
+        say_absent(axes, "this system has no rate")
         return figure
     for index, task in enumerate(tasks_of(rows)):
         _task_line(axes, select(rows, measure=ACCURACY + task).sort_values(rate), rate, index, nice(task))
     _rate_axis(axes, rows[rate], rate)
     axes.set_ylim(bottom=0)
-    _legend_below(figure, axes, columns=3)
+    legend_below(figure, axes, columns=3)
     return figure
 
 
@@ -175,10 +172,10 @@ def training_sets(disparities: pd.DataFrame, pair: tuple[str, str], attribute: s
     figure = Figure(figsize=(3.6 * max(len(tasks), 2), 3.7), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, max(len(tasks), 1), sharey=True))
     for index, (axes, task) in enumerate(zip(panels, tasks, strict=False)):
-        _style(axes, "largest group difference\n[share of images]" if index == 0 else "")
+        style(axes, "largest group difference\n[share of images]" if index == 0 else "")
         axes.set_title(nice(task), fontsize=10, color=INK)
         if rate is None:
-            _say_absent(axes, "the two systems have no common kind of rate")
+            say_absent(axes, "the two systems have no common kind of rate")
             continue
         for system, dash, face in zip(pair, ("-", (0, (5, 2))), (None, "white"), strict=True):
             curve = select(rows, system=system, measure=ACCURACY + task).sort_values(rate)
@@ -191,15 +188,8 @@ def training_sets(disparities: pd.DataFrame, pair: tuple[str, str], attribute: s
             )
         _rate_axis(axes, rows.loc[rows["system"].isin(pair), rate], rate)
         axes.set_ylim(bottom=0)
-    _legend_below(figure, panels[0])
+    legend_below(figure, panels[0])
     return figure
-
-
-def to_png(figure: Figure, *, dots_per_inch: int = 130) -> bytes:
-    """Return a figure as PNG bytes, the same for the same figure."""
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _line(axes: Axes, x: Any, y: Any, index: int, label: str) -> None:
@@ -211,15 +201,6 @@ def _task_line(axes: Axes, curve: pd.DataFrame, rate: str, index: int, label: st
     axes.plot(curve[rate], curve["bias"], color=colour, lw=1.8, marker=marker, mfc="white", ms=6, label=label)
     beyond = curve[curve["p_value"] < chance_level(curve)]
     axes.plot(beyond[rate], beyond["bias"], color=colour, ls="none", marker=marker, ms=6)
-
-
-def _style(axes: Axes, label: str) -> None:
-    axes.set_ylabel(label, fontsize=9, color=INK)
-    axes.tick_params(labelsize=8.5, colors=INK)
-    axes.grid(axis="y", color="#e6e6e6", lw=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
 
 
 def _rate_axis(axes: Axes, rates: Any, kind: str, originals: float | None = None) -> None:
@@ -246,27 +227,3 @@ def _round(value: float) -> float:
 
 def _nearest(labels: dict[float, str], value: float) -> str:
     return labels[min(labels, key=lambda tick: abs(math.log(tick / value)))]
-
-
-def _legend_below(figure: Figure, *panels: Axes, columns: int = 6) -> None:
-    """Put one legend under the panels, where it covers no line."""
-    handles, labels = [], []
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            if label not in labels:
-                handles.append(handle)
-                labels.append(label)
-    if handles:
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=min(len(labels), columns), fontsize=8.5, frameon=False
-        )
-
-
-def _say_absent(axes: Axes, reason: str) -> None:
-    text = textwrap.fill(f"absent: {reason}", 36)
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=FAINT, fontsize=9)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.set_ylabel("")
-    for spine in axes.spines.values():
-        spine.set_visible(False)

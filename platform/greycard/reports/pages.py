@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from greycard.reports.figures import to_png
+from greycard.reports.panels import to_png
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
