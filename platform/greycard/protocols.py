@@ -82,6 +82,10 @@ class Classifier(Protocol):
         """Predict class codes: (N, 3, H, W) uint8 -> task -> (N,) int64 codes in schema order."""
         ...
 
+    def probabilities(self, images: Tensor) -> dict[str, Tensor]:
+        """Return class probabilities: (N, 3, H, W) uint8 -> task -> (N, K) float64; their arg max is ``predict``."""
+        ...
+
 
 @runtime_checkable
 class Measure(Protocol):

@@ -1,21 +1,37 @@
-"""Classifiers of phenotypes and other labelled attributes. To add one: its module, one line in the table, a test."""
+"""Classifiers of labelled attributes behind one protocol: ``config.build()`` gives a ``greycard.protocols.Classifier``.
 
-from typing import Annotated, Final
+A classifier is added by its module, its name in the union below and a test; tables, configs and jobs follow.
+"""
+
+from typing import Annotated, Final, get_args
 
 from pydantic import Field
 
 from greycard.classifiers.attributes import AttributeClassifier
 from greycard.classifiers.base import PredictorConfig
-from greycard.classifiers.phenotype import PhenotypeClassifier, ResNetConfig
+from greycard.classifiers.efficientnet import EfficientNetB1Config
+from greycard.classifiers.phenotype import PhenotypeClassifier
+from greycard.classifiers.resnet import ResNetConfig
+from greycard.classifiers.resnet32 import ResNet32Config
+from greycard.classifiers.slimcnn import SlimCnnConfig, SlimCnnSmallConfig
 
-ClassifierConfig = Annotated[ResNetConfig, Field()]
-CLASSIFIERS: Final = {"resnet18": ResNetConfig}
+AnyClassifier = ResNetConfig | ResNet32Config | SlimCnnConfig | SlimCnnSmallConfig | EfficientNetB1Config
+
+ClassifierConfig = Annotated[AnyClassifier, Field(discriminator="kind")]
+
+CLASSIFIERS: Final[dict[str, type[AnyClassifier]]] = {config().kind: config for config in get_args(AnyClassifier)}
+"""Kind -> config."""
 
 __all__ = [
     "CLASSIFIERS",
+    "AnyClassifier",
     "AttributeClassifier",
     "ClassifierConfig",
+    "EfficientNetB1Config",
     "PhenotypeClassifier",
     "PredictorConfig",
+    "ResNet32Config",
     "ResNetConfig",
+    "SlimCnnConfig",
+    "SlimCnnSmallConfig",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from greycard.classifiers.network import AttributeNetwork
 from greycard.layers.batching import fixed_batches
@@ -23,9 +23,9 @@ class AttributeClassifier:
         device: where it computes.
     """
 
-    def __init__(
-        self, tasks: tuple[str, ...], network: AttributeNetwork, *, compute_batch: int, device: str = "cpu"
-    ) -> None:
+    def __init__(self, tasks: tuple[str, ...], network: nn.Module, *, compute_batch: int, device: str = "cpu") -> None:
+        if not isinstance(network, AttributeNetwork):
+            raise TypeError(f"network must be an AttributeNetwork, as configs make it, got {type(network).__name__}")
         self._tasks = tasks
         self._network = network.eval().to(device)
         self._compute_batch = compute_batch

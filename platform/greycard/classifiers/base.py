@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import torch
+from torch import nn
 
 from greycard.classifiers.attributes import AttributeClassifier
 from greycard.classifiers.network import AttributeNetwork, Backbone, InputConvention
@@ -101,7 +102,12 @@ class PredictorConfig:
         """Return the network with initial weights drawn from ``seed``; the caller's generator is left alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return AttributeNetwork(self.heads, self.backbones(), self.convention())
+            network = AttributeNetwork(self.heads, self.backbones(), self.convention())
+            self.draw_heads(network.heads)
+        return network
+
+    def draw_heads(self, heads: nn.Module) -> None:
+        """Draw the heads' weights anew where a kind does not take torch's."""
 
     def network(self) -> AttributeNetwork:
         """Return the network as training starts from it."""
@@ -135,4 +141,5 @@ class PredictorConfig:
 
 def too_small(kind: str, smallest: int, height: int, width: int) -> str:
     """Word the error for images that are too small for a network."""
-    return f"classifier {kind} takes images of {smallest} x {smallest} px at least, got {height} x {width}"
+    small = "; take slimcnn_small, or resize the images" if kind == "slimcnn" else ""
+    return f"classifier {kind} takes images of {smallest} x {smallest} px at least, got {height} x {width}{small}"
