@@ -1,4 +1,4 @@
-"""What a training job trains: codec chains and seeded classifiers, and the single models that they come to."""
+"""What a training job trains: codec chains, seeded classifiers, fair predictors; the single models they come to."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,11 +8,13 @@ from pydantic import Field
 
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import LearnedCodec, TrainableCodec
-from greycard.datasets.shards import Manifest, check_classes
+from greycard.datasets.shards import Manifest, check_attributes, check_classes
 from greycard.streaming.session import SessionConfig
 from greycard.training.fit import WEIGHTS, ModelTask
 from greycard.training.loop import LoopConfig
 from greycard.training.objectives import CrossEntropy, RateDistortion
+from greycard.training.prediction import FairPrediction
+from jobs.train_predictors import PredictorTraining, objective
 
 MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model
 
@@ -83,28 +85,34 @@ class ClassifierTraining:
         }
 
 
-Training = Annotated[CodecTraining | ClassifierTraining, Field(discriminator="kind")]
+AnyTraining = CodecTraining | ClassifierTraining | PredictorTraining
+Training = Annotated[AnyTraining, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersConfig:
-    """What each model's Ray task gets.
+    """What the Ray task, or each of the Ray Train workers, of a model gets.
 
     Attributes:
-        num_cpus: CPUs a task, and torch threads (at least one).
-        num_gpus: GPUs a task, or a share of one; set ``device`` of the loops too.
-        parallel: models trained at once at most; 0 leaves it to Ray.
-        max_retries: how often a task whose worker died is started again.
+        num_cpus: CPUs a process, and torch threads (at least one).
+        num_gpus: GPUs a process, or a share of one; set ``device`` of the loops too.
+        processes: processes that train one model together, through Ray Train, to the numbers of a single one; each takes
+            its share of every batch. Classifiers and predictors only.
+        parallel: models trained at once at most; 0 leaves it to Ray, or is one at a time with several processes.
+        max_retries: how often a model whose worker died is started again.
     """
 
     num_cpus: float = 1.0
     num_gpus: float = 0.0
+    processes: int = 1
     parallel: int = 0
     max_retries: int = 3
 
     def __post_init__(self) -> None:
         if self.num_cpus <= 0 or self.num_gpus < 0 or self.parallel < 0 or self.max_retries < 0:
             raise ValueError("workers.num_cpus must be above 0, its other fields at least 0")
+        if self.processes < 1:
+            raise ValueError(f"workers.processes must be at least 1, got {self.processes}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +159,16 @@ def trained_codec(job: TrainJob, training: CodecTraining) -> LearnedCodec:
     return replace(training.codec, weights=weights)
 
 
-def trained_classifiers(job: TrainJob, training: ClassifierTraining) -> tuple[ClassifierConfig, ...]:
+def trained_classifiers(
+    job: TrainJob, training: ClassifierTraining | PredictorTraining
+) -> tuple[ClassifierConfig, ...]:
     """Return a set's classifiers with their weights, where the job leaves them."""
-    return tuple(replace(config, weights=_weights(job, name)) for name, config in training.models().items())
+    return tuple(trained_models(job, training).values())
+
+
+def trained_models(job: TrainJob, training: ClassifierTraining | PredictorTraining) -> dict[str, ClassifierConfig]:
+    """Return model name -> its classifier with its weights, where the job leaves them."""
+    return {name: replace(config, weights=_weights(job, name)) for name, config in training.models().items()}
 
 
 def _weights(job: TrainJob, model: str) -> str:
@@ -183,17 +198,19 @@ def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
             raise ValueError(f"no images to train {training.name} on: set shards to the URI of a folder of shards")
         if uri not in manifests:
             manifests[uri] = Manifest.load(uri)
-        if isinstance(training, ClassifierTraining):
-            classes = training.classifier.class_sets
-            check_classes(manifests[uri], {task: classes[task] for task in training.classifier.tasks})
-        tasks = _codec_tasks(training) if isinstance(training, CodecTraining) else _classifier_tasks(training)
-        for name, model, objective, loop, after in tasks:
+        if job.workers.processes > 1 and isinstance(training, CodecTraining):
+            raise ValueError(
+                f"{training.name}: several processes train classifiers and predictors; a codec, whose training draws "
+                "noise, trains on one: set workers.processes to 1"
+            )
+        tasks = _tasks(training, manifests[uri], job.size)
+        for name, model, minimised, loop, after in tasks:
             if name in planned:
                 raise ValueError(f"two models are called {name!r}; give each of models a name of its own")
             task = ModelTask(
                 name=name,
                 model=model,
-                objective=objective,
+                objective=minimised,
                 loop=loop,
                 shards=uri,
                 shards_digest=manifests[uri].digest,
@@ -206,7 +223,22 @@ def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
     return planned
 
 
-_Task = tuple[str, LearnedCodec | ClassifierConfig, RateDistortion | CrossEntropy, LoopConfig, str]
+_Task = tuple[str, LearnedCodec | ClassifierConfig, RateDistortion | CrossEntropy | FairPrediction, LoopConfig, str]
+
+
+def _tasks(training: AnyTraining, manifest: Manifest, size: int) -> list[_Task]:
+    if isinstance(training, CodecTraining):
+        return _codec_tasks(training)
+    classes = training.classifier.class_sets
+    check_classes(manifest, {task: classes[task] for task in training.classifier.tasks})
+    training.classifier.check_size(size, size)
+    for loop in {training.loop, *([training.fair_loop] if isinstance(training, PredictorTraining) else [])} - {None}:
+        check_attributes(manifest, loop.stratify)
+    return (
+        _classifier_tasks(training)
+        if isinstance(training, ClassifierTraining)
+        else _predictor_tasks(training, manifest)
+    )
 
 
 def _codec_tasks(training: CodecTraining) -> list[_Task]:
@@ -227,3 +259,15 @@ def _classifier_tasks(training: ClassifierTraining) -> list[_Task]:
         (name, model, objective, replace(training.loop, seed=model.seed), "")
         for name, model in training.models().items()
     ]
+
+
+def _predictor_tasks(training: PredictorTraining, manifest: Manifest) -> list[_Task]:
+    tasks: list[_Task] = []
+    for seed in training.seeds:
+        model = replace(training.classifier, seed=seed, weights="")
+        baseline = training.baseline_name(seed)
+        tasks.append((baseline, model, objective(training, manifest), training.loop_of(None, seed), ""))
+        for fair in training.fair:
+            minimised = objective(training, manifest, fair)
+            tasks.append((training.fair_name(fair, seed), model, minimised, training.loop_of(fair, seed), baseline))
+    return tasks

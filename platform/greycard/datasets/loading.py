@@ -95,6 +95,25 @@ def load_images(
     )
 
 
+def load_labels(manifest: Manifest, split: str, attributes: Sequence[str]) -> dict[str, Tensor]:
+    """Read a split's labels alone, without its images: attribute -> (N,) int64 codes, -1 where not labelled.
+
+    Raises:
+        ManifestError: no such split or attribute, or a file that is missing.
+    """
+    check_attributes(manifest, attributes)
+    folder = Folder.open(manifest.uri)
+    codes: dict[str, list[NDArray[np.int64]]] = {name: [np.zeros(0, np.int64)] for name in attributes}
+    for shard in manifest.shards_of(split):
+        try:
+            table = pq.read_table(folder.path_of(shard.name), columns=list(attributes), filesystem=folder.filesystem)
+        except FileNotFoundError:
+            raise ManifestError(f"{folder.uri_of(shard.name)} is missing; write the shards again") from None
+        for name in attributes:
+            codes[name].append(class_codes(table[name], manifest.attributes[name]))
+    return {name: torch.from_numpy(np.concatenate(parts)) for name, parts in codes.items()}
+
+
 def class_codes(column: pa.ChunkedArray, classes: Sequence[str]) -> NDArray[np.int64]:
     """Return a label column as codes into a class set: (N,) int64, -1 where null."""
     codes = pc.index_in(column.cast(pa.string()), pa.array(classes, pa.string()))

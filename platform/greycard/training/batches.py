@@ -3,12 +3,14 @@
 So any batch of any epoch can be made again, which is what an exact resume needs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
+
+from greycard.schema import unknown
 
 SOFTENING = (2, 4, 8)  # sides of the squares over which a softened image is averaged
 
@@ -48,6 +50,7 @@ def training_batches(
     first: int = 0,
     mirror: bool = False,
     soften: float = 0.0,
+    stratify: Sequence[str] = (),
 ) -> Iterator[Examples]:
     """Yield an epoch's batches from number ``first`` on.
 
@@ -59,6 +62,10 @@ def training_batches(
         first: 0-based batch to start from.
         mirror: mirror each image left to right with probability 1/2.
         soften: probability with which an image is made as coarse as a low-rate codec makes it (see `soft`).
+        stratify: labels whose combinations take their share of every batch, to the nearest row or its neighbour.
+
+    Raises:
+        ValueError: the data have no labels to stratify by.
     """
     generator = torch.Generator().manual_seed((seed << 24) + epoch)
     count = len(data.images)
@@ -66,6 +73,8 @@ def training_batches(
     mirrored = torch.rand(count, generator=generator) < 0.5
     softened = torch.rand(count, generator=generator) < soften
     sides = torch.randint(len(SOFTENING), (count,), generator=generator)
+    if stratify:
+        order = _spread(order, cells_of(data.labels, stratify), generator)
     for number in range(first, batches_an_epoch(count, batch_size)):
         chosen = order[number * batch_size : (number + 1) * batch_size]
         batch = _take(data, chosen)
@@ -75,6 +84,28 @@ def training_batches(
         if soften > 0:
             batch = batch._replace(images=_soften_some(batch.images, softened[chosen], sides[chosen]))
         yield batch
+
+
+def cells_of(labels: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
+    """Number the combinations of labels that occur: (N,) int64; unknown labels are a class of their own.
+
+    Raises:
+        ValueError: a label is not in the data.
+    """
+    for name in names:
+        if name not in labels:
+            raise ValueError(f"stratify: {unknown('attribute', name, tuple(labels))}")
+    return torch.unique(torch.stack([labels[name] for name in names], dim=1), dim=0, return_inverse=True)[1]
+
+
+def _spread(order: Tensor, cells: Tensor, generator: torch.Generator) -> Tensor:
+    """Reorder so that each cell's rows stand at even distances: the k-th of m at (k + offset) / m of the epoch."""
+    place = torch.empty(len(order), dtype=torch.float64)
+    for cell in range(int(cells.max()) + 1):
+        rows = order[cells[order] == cell]
+        offset = torch.rand((), generator=generator, dtype=torch.float64)
+        place[rows] = (torch.arange(len(rows), dtype=torch.float64) + offset) / len(rows)
+    return order[place[order].argsort(stable=True)]
 
 
 def soft(images: Tensor, side: int) -> Tensor:

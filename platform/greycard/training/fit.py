@@ -12,30 +12,35 @@ A model's directory, on a file system that driver and workers share, holds:
 import json
 import os
 import socket
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from greycard.classifiers import ResNetConfig
-from greycard.classifiers.phenotype import PhenotypeClassifier
+from greycard.classifiers import AttributeClassifier, PredictorConfig
 from greycard.codecs.neural import NeuralConfig
 from greycard.datasets.shards import load_images
-from greycard.layers.weights import MODEL, load_weights, read_description, save_weights
+from greycard.layers.weights import MODEL, fingerprint, load_weights, read_description, save_weights
+from greycard.training.batches import Examples, ImageSet
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.loop import CHECKPOINT, FitResult, LoopConfig, fit
+from greycard.training.loop import CHECKPOINT, FitResult, LoopConfig, Report, fit
 from greycard.training.objectives import CrossEntropy, RateDistortion
+from greycard.training.parity import ParityRateDistortion
+from greycard.training.prediction import FairPrediction
+from greycard.training.workers import ALONE, Workers
 
 PROGRESS: Final = "progress.json"
 OUTCOME: Final = "outcome.json"
 EXAMPLE: Final = "example.npz"
 WEIGHTS: Final = "weights"
 NUM_EXAMPLES: Final = 4
+SPLITS: Final = ("train", "val")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +61,8 @@ class ModelTask:
     """
 
     name: str
-    model: NeuralConfig | ResNetConfig
-    objective: RateDistortion | CrossEntropy
+    model: NeuralConfig | PredictorConfig
+    objective: RateDistortion | ParityRateDistortion | CrossEntropy | FairPrediction
     loop: LoopConfig
     shards: str
     shards_digest: str
@@ -79,6 +84,16 @@ class ModelTask:
             "size": f"{self.size}",
             "start": Path(self.start).parent.name,
         }
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The labels that training reads: of the tasks, the sensitive attributes and the strata of batches."""
+        names = list(self.model.tasks) if isinstance(self.model, PredictorConfig) else []
+        if isinstance(self.objective, FairPrediction):
+            names += self.objective.sensitive
+        if isinstance(self.objective, ParityRateDistortion):
+            names.append(self.objective.sensitive)
+        return tuple(dict.fromkeys([*names, *self.loop.stratify]))
 
     @property
     def start_weights(self) -> str:
@@ -111,8 +126,52 @@ class Outcome:
     concerns: tuple[str, ...]
 
 
-def train_model(task: ModelTask) -> Outcome:
+class TrainingData(NamedTuple):
+    """What a model is trained from, already in memory, so that trials of a search share it instead of reading it.
+
+    It travels through Ray's object store without a copy a process: tensors are pickled as arrays, and read in place.
+
+    Attributes:
+        train: images and the codes of all labels that the task needs (``ModelTask.attributes``).
+        val: the same of the validation split.
+        start: the weights that the model starts from; None takes ``task.start``.
+    """
+
+    train: ImageSet
+    val: ImageSet
+    start: dict[str, Tensor] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle tensors as arrays, whose buffers Ray keeps outside of the pickle."""
+        return _restored, (_arrays(self.train), _arrays(self.val), self.start)
+
+
+def read_data(task: ModelTask) -> TrainingData:
+    """Read a task's images and labels.
+
+    Raises:
+        ManifestError: the shards are not there, or lack an attribute.
+    """
+    train, val = (load_images(task.shards, split, size=task.size, attributes=task.attributes) for split in SPLITS)
+    return TrainingData(train, val)
+
+
+def train_model(
+    task: ModelTask,
+    data: TrainingData | None = None,
+    report: Report | None = None,
+    *,
+    workers: Workers = ALONE,
+) -> Outcome:
     """Train a model, or go on with it where it was left, or return it as it is if it is finished.
+
+    Args:
+        task: the model; its shards are not opened where ``data`` is given.
+        data: what to train from; None reads it.
+        report: called with each epoch's metrics and its 1-based number, after it is saved; a run that goes on first
+            reports the epochs already done. What it raises ends the training, which can be gone on with.
+        workers: the processes that train together, each calling this with the same arguments; the first one writes
+            and reports.
 
     Raises:
         CheckpointError: the directory holds another model.
@@ -120,23 +179,39 @@ def train_model(task: ModelTask) -> Outcome:
         ManifestError: the shards are not there.
     """
     directory = Path(task.directory)
-    finished = read_outcome(task)
+    key = task.identity | {"start_weights": task.start_weights}
+    if data is not None and data.start is not None:
+        key["start_weights"] = fingerprint(data.start)
+    finished = _read_outcome(task, key)
     if finished:
+        _report_again(task, report)
         return finished
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(task.threads)
-    train = load_images(task.shards, "train", size=task.size, attributes=_tasks(task))
-    val = load_images(task.shards, "val", size=task.size, attributes=_tasks(task))
-    network = _network(task)
-    progress = Progress(directory / PROGRESS)
-    key = task.identity | {"start_weights": task.start_weights}
-    result = fit(network, task.objective, train, val, task.loop, directory=directory, key=key, report=progress)
-    weights = _save(task, network)
-    _save_example(task, network, weights, val.images[:NUM_EXAMPLES])
-    outcome = _outcome(result, weights)
-    write_json(directory / OUTCOME, {"identity": key, "outcome": asdict(outcome)})
-    (directory / CHECKPOINT).unlink(missing_ok=True)
-    return outcome
+    data = data or read_data(task)
+    network = _network(task, data.start)
+    progress = Progress(directory / PROGRESS, report)
+    result = fit(
+        network,
+        task.objective,
+        data.train,
+        data.val,
+        task.loop,
+        directory=directory,
+        key=key,
+        report=progress if workers.first else None,
+        workers=workers,
+    )
+    if workers.first:
+        weights = _save(task, network)
+        _save_example(task, network, weights, data.val.images[:NUM_EXAMPLES].clone())
+        outcome = _outcome(result, weights)
+        write_json(directory / OUTCOME, {"identity": key, "outcome": asdict(outcome)})
+        (directory / CHECKPOINT).unlink(missing_ok=True)
+    workers.wait()
+    done = _read_outcome(task, key)
+    assert done is not None, f"{task.name} ended without an outcome"
+    return done
 
 
 def read_outcome(task: ModelTask) -> Outcome | None:
@@ -145,13 +220,15 @@ def read_outcome(task: ModelTask) -> Outcome | None:
     Raises:
         CheckpointError: the directory holds a model of another config or other data.
     """
+    return _read_outcome(task, task.identity | ({"start_weights": task.start_weights} if task.start_weights else {}))
+
+
+def _read_outcome(task: ModelTask, wanted: Mapping[str, str]) -> Outcome | None:
     saved = read_json(Path(task.directory) / OUTCOME)
     if not saved:
         return None
-    wanted = task.identity
-    if task.start_weights and "start_weights" in saved["identity"]:
-        wanted["start_weights"] = task.start_weights
-    different = [name for name, value in wanted.items() if saved["identity"].get(name) != value]
+    found = {"start_weights": wanted.get("start_weights"), **saved["identity"]}
+    different = [name for name, value in wanted.items() if found.get(name) != value]
     if different:
         raise CheckpointError(
             f"{task.directory} holds another model: its {', '.join(different)} differ from this job's; "
@@ -161,10 +238,14 @@ def read_outcome(task: ModelTask) -> Outcome | None:
 
 
 class Progress:
-    """Writes each epoch's metrics to a file that the driver follows; repeated epochs change nothing."""
+    """Writes each epoch's metrics to a file that the driver follows, then tells who else wants to know.
 
-    def __init__(self, path: Path) -> None:
+    Repeated epochs change nothing in the file.
+    """
+
+    def __init__(self, path: Path, report: Report | None = None) -> None:
         self._path = path
+        self._report = report
         self._epochs: dict[int, Mapping[str, float]] = {}
 
     def __call__(self, metrics: Mapping[str, float], epoch: int) -> None:
@@ -173,6 +254,8 @@ class Progress:
         write_json(
             self._path, {"host": socket.gethostname(), "pid": os.getpid(), "epochs": list(self._epochs.values())}
         )
+        if self._report is not None:
+            self._report(metrics, epoch)
 
 
 def read_epochs(directory: str) -> list[dict[str, float]]:
@@ -204,22 +287,26 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     temporary.replace(path)
 
 
-def _tasks(task: ModelTask) -> tuple[str, ...]:
-    return task.model.tasks if isinstance(task.model, ResNetConfig) else ()
+def _report_again(task: ModelTask, report: Report | None) -> None:
+    if report is not None:
+        for number, metrics in enumerate(read_epochs(task.directory), start=1):
+            report(metrics, number)
 
 
-def _network(task: ModelTask) -> nn.Module:
+def _network(task: ModelTask, start: Mapping[str, Tensor] | None) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.loop.seed)
-        network = task.model.network()
-    if task.start:
+        network: nn.Module = task.model.network()
+    if start is not None:
+        network.load_state_dict(start)
+    elif task.start:
         network.load_state_dict(load_weights(task.start, task.model.description()))
     return network
 
 
 def _save(task: ModelTask, network: nn.Module) -> Path:
     description = task.model.description() | {"trained_on": task.shards_digest}
-    if isinstance(task.objective, RateDistortion):
+    if isinstance(task.objective, RateDistortion | ParityRateDistortion):
         description["lambda"] = task.objective.lam
     state = task.model.export(network) if isinstance(task.model, NeuralConfig) else network.state_dict()
     return save_weights(Path(task.directory) / WEIGHTS, state, description)
@@ -228,8 +315,8 @@ def _save(task: ModelTask, network: nn.Module) -> Path:
 @torch.inference_mode()
 def _save_example(task: ModelTask, network: nn.Module, weights: Path, images: Tensor) -> None:
     """Save what the model makes of images as it will be used: a codec's pixels are those that it decodes."""
-    if isinstance(task.model, ResNetConfig):
-        classifier = PhenotypeClassifier(task.model.tasks, network, compute_batch=len(images))
+    if isinstance(task.model, PredictorConfig):
+        classifier = AttributeClassifier(task.model.tasks, network, compute_batch=len(images))
         outputs = {f"output/{name}": codes.numpy() for name, codes in classifier.predict(images).items()}
     else:
         codec = replace(
@@ -250,3 +337,22 @@ def _outcome(result: FitResult, weights: Path) -> Outcome:
         metrics={name.removeprefix("val/"): value for name, value in kept.items() if name.startswith("val/")},
         concerns=result.concerns,
     )
+
+
+def _arrays(data: ImageSet) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+    return data.images.numpy(), {name: codes.numpy() for name, codes in data.labels.items()}
+
+
+def _restored(
+    train: tuple[NDArray[Any], dict[str, NDArray[Any]]],
+    val: tuple[NDArray[Any], dict[str, NDArray[Any]]],
+    start: dict[str, Tensor] | None,
+) -> TrainingData:
+    """Build on the arrays' own memory, which in Ray's object store may only be read; training never writes to it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        sets = [
+            Examples(torch.from_numpy(images), {name: torch.from_numpy(codes) for name, codes in labels.items()})
+            for images, labels in (train, val)
+        ]
+    return TrainingData(sets[0], sets[1], start)

@@ -7,7 +7,7 @@ epoch do not depend on how it was cut into batches.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch.optim import Adam, Optimizer
 
 PEAK = 255.0
 UNKNOWN = -1  # the code of an unknown label
+CeMode = Literal["single", "doubled"]
 
 
 class Loss(NamedTuple):
@@ -24,11 +25,25 @@ class Loss(NamedTuple):
         total: () what the main optimiser minimises.
         auxiliary: () what the auxiliary optimiser minimises, or None.
         parts: name -> (K,) detached values, one for each of the K images that count; ``loss`` is always there.
+        tally: what measures of a whole split follow from, where there are any; None in training.
     """
 
     total: Tensor
     auxiliary: Tensor | None
     parts: dict[str, Tensor]
+    tally: "Tally | None" = None
+
+
+class Tally(Protocol):
+    """A batch's contribution to measures that are not means over rows; batches merge to the whole split's."""
+
+    def merge(self, other: Any) -> "Tally":
+        """Add the next batch."""
+        ...
+
+    def finish(self) -> dict[str, float]:
+        """Return the measures; they replace the means of parts of the same name."""
+        ...
 
 
 class Objective(Protocol):
@@ -171,8 +186,9 @@ class CrossEntropy:
         for task, scores in logits.items():
             codes = labels[task]
             known = codes != UNKNOWN
+            scores = two_logits(scores)
             values = nn.functional.cross_entropy(
-                scores.float(), codes, ignore_index=UNKNOWN, label_smoothing=self.label_smoothing, reduction="none"
+                scores, codes, ignore_index=UNKNOWN, label_smoothing=self.label_smoothing, reduction="none"
             )
             total = total + values.sum() / known.sum().clamp(min=1)
             each = each + values.detach()
@@ -182,6 +198,21 @@ class CrossEntropy:
     def concerns(self, metrics: Mapping[str, float]) -> list[str]:
         """Return no warnings."""
         return []
+
+
+def two_logits(logits: Tensor, ce_mode: CeMode = "single") -> Tensor:
+    """Return (N, K) float logits with K >= 2: one logit z becomes (0, z), or (-z, z) where it is "doubled".
+
+    Example:
+        >>> two_logits(torch.tensor([[1.0]]), "single").softmax(dim=1)[0, 1].item() == torch.sigmoid(torch.tensor(1.0))
+        tensor(True)
+        >>> round(two_logits(torch.tensor([[1.0]]), "doubled").softmax(dim=1)[0, 1].item(), 3)  # sigmoid(2)
+        0.881
+    """
+    z = logits.float()
+    if z.shape[1] > 1:
+        return z
+    return torch.cat([torch.zeros_like(z) if ce_mode == "single" else -z, z], dim=1)
 
 
 def _psnr(images: Tensor, x_hat: Tensor) -> Tensor:
