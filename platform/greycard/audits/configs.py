@@ -15,29 +15,64 @@ class ImageAudit(Protocol):
     """What audits have in common: which images, how they are decoded, where results go and how the work is spread."""
 
     @property
-    def shards(self) -> str: ...  # noqa: D102
+    def shards(self) -> str:
+        """Folder of the shards."""
+        ...
+
     @property
-    def split(self) -> str: ...  # noqa: D102
+    def split(self) -> str:
+        """The split to audit."""
+        ...
+
     @property
-    def subset(self) -> Mapping[str, tuple[str, ...]]: ...  # noqa: D102
+    def subset(self) -> Mapping[str, tuple[str, ...]]:
+        """Attribute -> classes that take part."""
+        ...
+
     @property
-    def limit(self) -> int: ...  # noqa: D102
+    def limit(self) -> int:
+        """At most so many images; 0 takes all."""
+        ...
+
     @property
-    def classifiers(self) -> Sequence[Any]: ...  # noqa: D102
+    def classifiers(self) -> Sequence[Any]:
+        """Configs of classifiers, whose class sets must be those of the shards."""
+        ...
+
     @property
-    def attributes(self) -> Sequence[str]: ...  # noqa: D102
+    def attributes(self) -> Sequence[str]:
+        """Attributes that the shards must have."""
+        ...
+
     @property
-    def size(self) -> int: ...  # noqa: D102
+    def size(self) -> int:
+        """Height and width, in pixels."""
+        ...
+
     @property
-    def resize(self) -> bool: ...  # noqa: D102
+    def resize(self) -> bool:
+        """Whether to resample images of another size."""
+        ...
+
     @property
-    def max_failed_share(self) -> float: ...  # noqa: D102
+    def max_failed_share(self) -> float:
+        """Share of rows that may fail."""
+        ...
+
     @property
-    def directory(self) -> str: ...  # noqa: D102
+    def directory(self) -> str:
+        """Where results go."""
+        ...
+
     @property
-    def resources(self) -> Resources: ...  # noqa: D102
+    def resources(self) -> Resources:
+        """How the work is spread."""
+        ...
+
     @property
-    def ray(self) -> SessionConfig: ...  # noqa: D102
+    def ray(self) -> SessionConfig:
+        """How to reach Ray."""
+        ...
 
 
 def check_name(name: str) -> None:

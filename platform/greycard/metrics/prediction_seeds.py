@@ -4,21 +4,58 @@ One training run says little: runs that differ in nothing but their seed differ 
 changes it. So measures are means over pairs of runs (baseline and fair predictor of one seed), and their intervals come
 from both sources of chance at once: pairs and identities are resampled independently of each other (the pigeonhole
 bootstrap, Owen 2007, arXiv 0712.1111), the same identities for every predictor. Of n pairs n - 1 are drawn, so that the
-variance of the mean over pairs is unbiased (Rao & Wu 1988): the usual n of n is too narrow by a tenth for 5 pairs.
+variance of the mean over pairs is unbiased (Rao & Wu 1988); n of n would be too narrow by a tenth for 5 pairs. With so
+few pairs the percentile interval still covers somewhat less than its level, and one pair says nothing about seeds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from greycard.metrics.prediction import PredictionConfig
-from greycard.metrics.prediction_tables import Predictions
+from greycard.metrics.by_group import Floats
+from greycard.metrics.prediction import HARD, SOFT, PredictionConfig
+from greycard.metrics.prediction_calibration import ece, ece_columns
+from greycard.metrics.prediction_disparity import (
+    FAIR_LOSSES,
+    accuracy,
+    balanced_accuracy,
+    dp_difference,
+    eo_difference,
+    sigma_iou,
+)
+from greycard.metrics.prediction_ranking import macro_auc
+from greycard.metrics.prediction_tables import Predictions, joint, resampled_joint, resampled_sums, row_weights
+from greycard.metrics.significance import Bootstrap, interval
+
+_ZERO: Final = 1e-12  # a disparity that counts as none
+_PAIRS: Final = 3  # stream of the random numbers that draw pairs
+
+
+class _Measured(NamedTuple):
+    """One measure of one predictor: its value () and its values in B resamples (B,)."""
+
+    value: Floats
+    resampled: Floats
+
+
+_QUALITIES: Final[dict[str, Callable[[Floats], Floats]]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+}
+_GAPS: Final[dict[str, Callable[..., Floats]]] = {
+    "sigma_iou": sigma_iou,
+    "dp_difference": dp_difference,
+    "eo_difference": eo_difference,
+}
+_DECISIONS: Final = dict.fromkeys((*_QUALITIES, *_GAPS), HARD) | dict.fromkeys(("auc", "ece", *FAIR_LOSSES), SOFT)
 
 
 def compare_seeds(
     baseline: Sequence[Predictions], fair: Sequence[Predictions], config: PredictionConfig | None = None
 ) -> pd.DataFrame:
-    """Compare the mean fair predictor with the mean baseline.
+    """Compare the mean fair predictor with the mean baseline, on the rows whose label and group are known.
 
     Args:
         baseline: a baseline a seed; all on the same rows in one order.
@@ -26,14 +63,27 @@ def compare_seeds(
         config: ``resamples``, ``level``, ``bins`` and ``seed`` are used.
 
     Returns:
-        A row a measure: measure, decisions ("hard", "soft"), baseline and fair (means over seeds), difference (fair -
-        baseline) with low and high, reduction (1 - fair / baseline, of disparities) with reduction_low and
-        reduction_high, level, seeds (pairs), count (rows).
+        A row a measure: measure (accuracy, balanced_accuracy, sigma_iou, dp_difference and eo_difference of hard
+        decisions; auc, ece and the fairness losses of probabilities, all of the full split), decisions ("hard",
+        "soft"), baseline and fair (means over seeds), difference (fair - baseline) with low and high, reduction
+        (1 - fair / baseline, of disparities; NaN where the baseline has none) with reduction_low and reduction_high,
+        level, seeds (pairs), count (rows).
 
     Raises:
-        ValueError: no pair, as many baselines as fair predictors are missing, or other rows.
+        ValueError: no pairs, an odd one, other rows, or no row that counts.
     """
-    raise NotImplementedError
+    config = config or PredictionConfig()
+    _check(baseline, fair)
+    known = [[one.known() for one in side] for side in (baseline, fair)]
+    rows = known[0][0]
+    if not len(rows.labels):
+        raise ValueError("no row has a known label and group")
+    bootstrap = Bootstrap.draw(rows.units(), config.resamples, config.seed)
+    weights = row_weights(bootstrap, np.arange(len(rows.labels)))
+    before, after = ([_measure(one, bootstrap, weights, config.bins) for one in side] for side in known)
+    drawn = _draw_pairs(len(before), config)
+    frame = pd.DataFrame([_row(name, before, after, drawn, config.level) for name in _DECISIONS])
+    return frame.assign(level=config.level, seeds=len(before), count=len(rows.labels))
 
 
 def verdict(frame: pd.DataFrame, min_reduction: float = 0.3, max_cost: float = 0.01) -> str:
@@ -44,4 +94,133 @@ def verdict(frame: pd.DataFrame, min_reduction: float = 0.3, max_cost: float = 0
         min_reduction: the reduction of σ_IOU that is aimed at, as a share.
         max_cost: the loss of accuracy that is accepted, as a share.
     """
-    raise NotImplementedError
+    rows = {str(row["measure"]): row for row in frame.to_dict("records")}
+    gap, right = rows["sigma_iou"], rows["accuracy"]
+    aim = f"at least {_percent(min_reduction)} less at a cost of at most {_points(max_cost)}"
+    seeds = f"{gap['seeds']} seed" + ("s" if gap["seeds"] != 1 else "")
+    if np.isnan(gap["reduction"]):
+        return (
+            f"σ_IOU of the baseline's decisions is {gap['baseline']:.4f} on {gap['count']:,} rows ({seeds}), so there "
+            f"is nothing that a fairness loss could reduce ({aim} was aimed at)."
+        )
+    way = "falls" if gap["reduction"] >= 0 else "rises"
+    met = gap["reduction"] >= min_reduction and -right["difference"] <= max_cost
+    told = _told(gap, right, min_reduction, max_cost) if met else "The aim is missed"
+    return (
+        f"{told} ({aim}): in hard decisions σ_IOU {way} by {_percent(abs(gap['reduction']))}, from "
+        f"{gap['baseline']:.4f} to {gap['fair']:.4f}{_reduction_interval(gap)}, and accuracy changes by "
+        f"{_points(right['difference'], signed=True)}{_difference_interval(right)}, over {seeds} and "
+        f"{gap['count']:,} rows."
+    )
+
+
+def _told(gap: Mapping[Any, Any], right: Mapping[Any, Any], min_reduction: float, max_cost: float) -> str:
+    """Word how sure it is that the aim is met, once the means meet it."""
+    low = gap["reduction_low"]
+    if np.isnan(low) or np.isnan(right["low"]):
+        return "The means meet the aim, and no interval says how sure that is"
+    if low >= min_reduction and -right["low"] <= max_cost:
+        return "The aim is met, and the whole intervals lie within it"
+    if low > 0:
+        return "The means meet the aim; the intervals show a reduction, but not that it is as large or as cheap as that"
+    return "The means meet the aim, but the interval does not exclude that nothing is reduced"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _points(share: float, *, signed: bool = False) -> str:
+    number = f"{100 * share:+.2f}" if signed else f"{100 * share:g}"
+    return f"{number} point" + ("" if number == "1" else "s")
+
+
+def _reduction_interval(row: Mapping[Any, Any]) -> str:
+    if np.isnan(row["reduction_low"]):
+        return ""
+    low, high = _percent(row["reduction_low"]), _percent(row["reduction_high"])
+    return f" (reduction {_percent(row['level'])} interval {low} to {high})"
+
+
+def _difference_interval(row: Mapping[Any, Any]) -> str:
+    return "" if np.isnan(row["low"]) else f" ({100 * row['low']:+.2f} to {100 * row['high']:+.2f})"
+
+
+def _check(baseline: Sequence[Predictions], fair: Sequence[Predictions]) -> None:
+    if not baseline or len(baseline) != len(fair):
+        raise ValueError(
+            f"every seed needs a baseline and a fair predictor, got {len(baseline)} baselines and {len(fair)} fair ones"
+        )
+    first = baseline[0]
+    for one in (*baseline[1:], *fair):
+        same = (
+            one.probabilities.shape == first.probabilities.shape
+            and one.groups.names == first.groups.names
+            and np.array_equal(one.labels, first.labels)
+            and np.array_equal(one.groups.codes, first.groups.codes)
+        )
+        if not same:
+            raise ValueError("all predictors must predict the same rows in one order; their labels or groups differ")
+
+
+def _measure(rows: Predictions, bootstrap: Bootstrap, weights: Any, bins: int) -> dict[str, _Measured]:
+    """Return every measure of one predictor, by name."""
+    hard, soft = rows.hard(), rows
+    tables = {
+        HARD: (joint(hard), resampled_joint(bootstrap, hard)),
+        SOFT: (joint(soft), resampled_joint(bootstrap, soft)),
+    }
+    everyone = [table.sum(axis=-1, keepdims=True) for table in tables[HARD]]
+    found = {name: _Measured(*(measure(table)[..., 0] for table in everyone)) for name, measure in _QUALITIES.items()}
+    found |= {name: _Measured(*map(measure, tables[HARD])) for name, measure in _GAPS.items()}
+    found |= {name: _Measured(*map(measure, tables[SOFT])) for name, measure in FAIR_LOSSES.items()}
+    areas = macro_auc(rows.probabilities, rows.labels), macro_auc(rows.probabilities, rows.labels, weights)
+    columns = np.concatenate(
+        [ece_columns(rows.probabilities, rows.labels, bins), np.ones((len(rows.labels), 1))], axis=1
+    )
+    sums = columns.sum(axis=0), resampled_sums(bootstrap, columns).sum(axis=-2)
+    found["auc"] = _Measured(*areas)
+    found["ece"] = _Measured(*(ece(part[..., :-1], part[..., -1]) for part in sums))
+    return found
+
+
+def _draw_pairs(pairs: int, config: PredictionConfig) -> Floats:
+    """Return how much each pair counts in each resample: (B, pairs), rows sum to 1."""
+    random = np.random.default_rng([config.seed, _PAIRS])
+    draws = max(1, pairs - 1)
+    return random.multinomial(draws, np.full(pairs, 1 / pairs), size=config.resamples) / draws
+
+
+def _row(
+    name: str,
+    before: Sequence[dict[str, _Measured]],
+    after: Sequence[dict[str, _Measured]],
+    drawn: Floats,
+    level: float,
+) -> dict[str, Any]:
+    """Return one measure's row: means over pairs, and the intervals of their difference and reduction."""
+    values = [np.array(np.mean([one[name].value for one in side])) for side in (before, after)]
+    resampled = [
+        (drawn * np.stack([one[name].resampled for one in side], axis=1)).sum(axis=1) for side in (before, after)
+    ]
+    low, high = interval(resampled[1] - resampled[0], level)
+    gap = name in _GAPS or name in FAIR_LOSSES
+    reduction = _reduction(*values) if gap else np.array(np.nan)
+    reduction_low, reduction_high = interval(_reduction(*resampled), level) if gap else (np.nan, np.nan)
+    return {
+        "measure": name,
+        "decisions": _DECISIONS[name],
+        "baseline": float(values[0]),
+        "fair": float(values[1]),
+        "difference": float(values[1] - values[0]),
+        "low": float(low),
+        "high": float(high),
+        "reduction": float(reduction),
+        "reduction_low": float(reduction_low),
+        "reduction_high": float(reduction_high),
+    }
+
+
+def _reduction(before: Floats, after: Floats) -> Floats:
+    there = before > _ZERO
+    return np.asarray(1 - np.divide(after, before, out=np.full(np.shape(before), np.nan), where=there), np.float64)

@@ -69,7 +69,7 @@ class Restore:
         """Restore (N, 3, H, W) uint8 at one operating point."""
         try:
             return self._checked(images, self.codec.reconstruct(images, point))
-        except _FATAL:
+        except FATAL:
             raise
         except Exception as error:  # recorded as the status of the image that caused it
             if len(images) <= 1:
@@ -103,7 +103,7 @@ class Restore:
         return Reconstructions(torch.zeros_like(images), np.full((len(images), 3), np.nan), [reason] * len(images))
 
 
-_FATAL: Final = (MemoryError, torch.OutOfMemoryError)  # the worker's trouble, not an image's
+FATAL: Final = (MemoryError, torch.OutOfMemoryError)  # the worker's trouble, not an image's
 
 
 class Compare:
@@ -185,12 +185,12 @@ class Restoration:
     def __init__(self, config: RestorationStage) -> None:
         torch.set_num_threads(config.threads)
         device = "cuda" if config.gpu and torch.cuda.is_available() else ""
-        codec = _on(config.codec, device).build()
+        codec = on_device(config.codec, device).build()
         self.size = config.size
         self.points = tuple(float(point) for point in codec.points)
         self.restore = Restore(codec)
-        self.compare = Compare([_on(measure, device).build() for measure in config.measures])
-        self.classify = Classify([_on(classifier, device).build() for classifier in config.classifiers])
+        self.compare = Compare([on_device(measure, device).build() for measure in config.measures])
+        self.classify = Classify([on_device(classifier, device).build() for classifier in config.classifiers])
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Restore, compare, classify and encode a block of decoded rows, all points of an image at once."""
@@ -218,7 +218,7 @@ class Restoration:
         )
 
 
-def _on(config: Any, device: str) -> Any:
+def on_device(config: Any, device: str) -> Any:
     """Return the config on another device, where it has one."""
     if device and any(field.name == "device" for field in dataclasses.fields(config)):
         return dataclasses.replace(config, device=device)
