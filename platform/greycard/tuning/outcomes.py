@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from greycard.schema import unknown
@@ -38,7 +39,7 @@ class SearchResult:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def pareto(frame: pd.DataFrame, goals: Sequence[Goal]) -> np.ndarray:
+def pareto(frame: pd.DataFrame, goals: Sequence[Goal]) -> npt.NDArray[np.bool_]:
     """Say which trials are on the Pareto front: no finished trial is as good in every goal and better in one.
 
     Args:
@@ -115,7 +116,7 @@ def knee(frame: pd.DataFrame, goals: Sequence[Goal]) -> int:
     return int(numbers[np.lexsort([numbers, scaled.sum(1).round(12)])[0]])
 
 
-def _costs(frame: pd.DataFrame, goals: Sequence[Goal]) -> tuple[np.ndarray, np.ndarray]:
+def _costs(frame: pd.DataFrame, goals: Sequence[Goal]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Return (rows, goals) numbers to lower, and which rows finished with all of them."""
     for goal in goals:
         if METRIC + goal.metric not in frame:

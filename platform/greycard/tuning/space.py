@@ -172,6 +172,6 @@ def _check_range(kind: str, low: float, high: float, log: bool) -> None:
     least = 1 if kind == "int" else 0
     if log and (low <= 0 or low < least):
         raise ValueError(
-            f"a {kind} parameter on a log scale needs low {'>= 1' if least else '> 0'}, got {low}; raise low, or search "
-            "it on a linear scale (log: false)"
+            f"a {kind} parameter on a log scale needs low {'>= 1' if least else '> 0'}, got {low}; raise low, or "
+            "search it on a linear scale (log: false)"
         )
