@@ -1,4 +1,4 @@
-"""Train codecs (down a chain of λ) and phenotype classifiers (a seed at a time) on shards.
+"""Train codecs (down a chain of λ), classifiers (a seed at a time) and predictors under fairness losses on shards.
 
     python -m jobs.train codecs_paper --set shards=runs/shards/celeba --set directory=runs/train/celeba
     python -m jobs.train classifiers_paper --set shards=runs/shards/rfw
@@ -14,6 +14,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from tqdm import tqdm
+
 from greycard.classifiers import ResNetConfig
 from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.shards import Manifest
@@ -25,6 +27,7 @@ from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig
 from jobs import command
 from jobs.train_driver import Driver, TrainedModel
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, WorkersConfig, plan
+from jobs.train_predictors import PredictorTraining, describe_cells
 
 
 def train(job: TrainJob) -> dict[str, TrainedModel]:
@@ -42,12 +45,29 @@ def train(job: TrainJob) -> dict[str, TrainedModel]:
     with job_run(study=job.study, name=f"train {directory.name}", directory=directory, config=_result_of(job)) as run:
         for uri in sorted({item.task.shards for item in planned.values()}):
             run.log_dataset(Manifest.load(uri), "train", uri)
+        if unfinished:
+            run.set_tags(tell_empty_cells(job))
         with contextlib.ExitStack() as stack:
             if unfinished:
                 stack.enter_context(session(job.session))
-                demand = Demand(count=1, num_cpus=job.workers.num_cpus, num_gpus=job.workers.num_gpus, spare_cpus=0.0)
+                workers = job.workers
+                demand = Demand(
+                    count=workers.processes, num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, spare_cpus=0.0
+                )
                 require(demand, job.session, "training a model")
             return Driver(job, run, planned, unfinished).run_all()
+
+
+def tell_empty_cells(job: TrainJob) -> dict[str, str]:
+    """Say before training which (label, group) cells of a predictor's splits have no rows; return it as tags."""
+    tags = {}
+    for training in job.models:
+        if isinstance(training, PredictorTraining):
+            for split, found in describe_cells(training, Manifest.load(training.shards or job.shards)).items():
+                tags[f"empty_cells/{training.name}/{split}"] = found or "none"
+                if found:
+                    tqdm.write(f"{training.name}, {split}: {found}")
+    return tags
 
 
 def _result_of(job: TrainJob) -> TrainJob:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from greycard.config import to_dict
 from greycard.tracking import Run
 from greycard.training.fit import ModelTask, Outcome, read_epochs, read_example, read_outcome, train_model
+from greycard.training.fit_distributed import Processes, train_distributed
 from jobs.train_plan import Planned, TrainJob
 
 POLL_SECONDS = 0.5
@@ -77,7 +78,7 @@ class Driver:
             if item.after in self.failures:
                 self.waiting.remove(name)
                 self.failures[name] = TrainError(f"{item.after}, from which it starts, could not be trained")
-            elif self.job.workers.parallel and len(self.running) >= self.job.workers.parallel:
+            elif self.job.workers.at_once and len(self.running) >= self.job.workers.at_once:
                 return
             elif not item.after or item.after in self.trained:
                 self.waiting.remove(name)
@@ -85,13 +86,20 @@ class Driver:
 
     def _submit(self, item: Planned) -> Any:
         workers = self.job.workers
-        remote = ray.remote(train_model).options(
-            name=f"train {item.task.name}",
-            num_cpus=workers.num_cpus,
-            num_gpus=workers.num_gpus,
-            max_retries=workers.max_retries,
-            retry_exceptions=False,  # a diverged loss diverges again; only dead workers are replaced
-        )
+        options = {
+            "name": f"train {item.task.name}",
+            "max_retries": workers.max_retries,
+            "retry_exceptions": False,  # a diverged loss diverges again; only dead workers are replaced
+        }
+        if workers.processes > 1:
+            processes = Processes(
+                count=workers.processes,
+                num_cpus=workers.num_cpus,
+                num_gpus=workers.num_gpus,
+                max_retries=workers.max_retries,
+            )
+            return ray.remote(train_distributed).options(num_cpus=0, **options).remote(item.task, processes)
+        remote = ray.remote(train_model).options(num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, **options)
         return remote.remote(item.task)
 
     def _collect(self) -> None:
@@ -193,6 +201,9 @@ class ModelLog:
 
 def _params(task: ModelTask) -> dict[str, Any]:
     model = task.model.description()
-    objective = {f"objective.{name}": value for name, value in to_dict(task.objective).items()}
+    fields = to_dict(task.objective)
+    fair = fields.pop("fair", None) or {}
+    fields |= {f"fair.{name}": value for name, value in fair.items()}
+    objective = {f"objective.{name}": value for name, value in fields.items()}
     loop = {f"loop.{name}": value for name, value in to_dict(task.loop).items()}
     return {**model, **objective, **loop, "shards_digest": task.shards_digest, "size": task.size}

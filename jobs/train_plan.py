@@ -1,4 +1,4 @@
-"""What a training job trains: codec chains, seeded classifiers, fair predictors; the single models they come to."""
+"""What a training job trains: codecs, seeded classifiers, fair predictors; the single models they come to."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,9 @@ from greycard.streaming.session import SessionConfig
 from greycard.training.fit import WEIGHTS, ModelTask
 from greycard.training.loop import LoopConfig
 from greycard.training.objectives import CrossEntropy, RateDistortion
+from greycard.training.parity import ParityRateDistortion
 from greycard.training.prediction import FairPrediction
+from jobs.train_parity import ParityCodecTraining, parity_tasks
 from jobs.train_predictors import PredictorTraining, objective
 
 MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model
@@ -85,7 +87,8 @@ class ClassifierTraining:
         }
 
 
-AnyTraining = CodecTraining | ClassifierTraining | PredictorTraining
+Classifying = ClassifierTraining | PredictorTraining
+AnyTraining = CodecTraining | Classifying
 Training = Annotated[AnyTraining, Field(discriminator="kind")]
 
 
@@ -96,8 +99,8 @@ class WorkersConfig:
     Attributes:
         num_cpus: CPUs a process, and torch threads (at least one).
         num_gpus: GPUs a process, or a share of one; set ``device`` of the loops too.
-        processes: processes that train one model together, through Ray Train, to the numbers of a single one; each takes
-            its share of every batch. Classifiers and predictors only.
+        processes: processes that train one model together, through Ray Train, to the numbers of a single one; each
+            takes its share of every batch. Classifiers and predictors only.
         parallel: models trained at once at most; 0 leaves it to Ray, or is one at a time with several processes.
         max_retries: how often a model whose worker died is started again.
     """
@@ -113,6 +116,11 @@ class WorkersConfig:
             raise ValueError("workers.num_cpus must be above 0, its other fields at least 0")
         if self.processes < 1:
             raise ValueError(f"workers.processes must be at least 1, got {self.processes}")
+
+    @property
+    def at_once(self) -> int:
+        """Models trained at once at most; 0 leaves it to Ray."""
+        return self.parallel or int(self.processes > 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +167,12 @@ def trained_codec(job: TrainJob, training: CodecTraining) -> LearnedCodec:
     return replace(training.codec, weights=weights)
 
 
-def trained_classifiers(
-    job: TrainJob, training: ClassifierTraining | PredictorTraining
-) -> tuple[ClassifierConfig, ...]:
+def trained_classifiers(job: TrainJob, training: Classifying) -> tuple[ClassifierConfig, ...]:
     """Return a set's classifiers with their weights, where the job leaves them."""
     return tuple(trained_models(job, training).values())
 
 
-def trained_models(job: TrainJob, training: ClassifierTraining | PredictorTraining) -> dict[str, ClassifierConfig]:
+def trained_models(job: TrainJob, training: Classifying) -> dict[str, ClassifierConfig]:
     """Return model name -> its classifier with its weights, where the job leaves them."""
     return {name: replace(config, weights=_weights(job, name)) for name, config in training.models().items()}
 
@@ -198,7 +204,7 @@ def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
             raise ValueError(f"no images to train {training.name} on: set shards to the URI of a folder of shards")
         if uri not in manifests:
             manifests[uri] = Manifest.load(uri)
-        if job.workers.processes > 1 and isinstance(training, CodecTraining):
+        if job.workers.processes > 1 and isinstance(training, CodecTraining | ParityCodecTraining):
             raise ValueError(
                 f"{training.name}: several processes train classifiers and predictors; a codec, whose training draws "
                 "noise, trains on one: set workers.processes to 1"
@@ -223,22 +229,24 @@ def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
     return planned
 
 
-_Task = tuple[str, LearnedCodec | ClassifierConfig, RateDistortion | CrossEntropy | FairPrediction, LoopConfig, str]
+_Objective = RateDistortion | ParityRateDistortion | CrossEntropy | FairPrediction
+_Task = tuple[str, LearnedCodec | ClassifierConfig, _Objective, LoopConfig, str]
 
 
 def _tasks(training: AnyTraining, manifest: Manifest, size: int) -> list[_Task]:
     if isinstance(training, CodecTraining):
         return _codec_tasks(training)
+    if isinstance(training, ParityCodecTraining):
+        return [*parity_tasks(training, manifest)]
     classes = training.classifier.class_sets
     check_classes(manifest, {task: classes[task] for task in training.classifier.tasks})
     training.classifier.check_size(size, size)
-    for loop in {training.loop, *([training.fair_loop] if isinstance(training, PredictorTraining) else [])} - {None}:
-        check_attributes(manifest, loop.stratify)
-    return (
-        _classifier_tasks(training)
-        if isinstance(training, ClassifierTraining)
-        else _predictor_tasks(training, manifest)
-    )
+    check_attributes(manifest, training.loop.stratify)
+    if isinstance(training, ClassifierTraining):
+        return _classifier_tasks(training)
+    if training.fair_loop:
+        check_attributes(manifest, training.fair_loop.stratify)
+    return _predictor_tasks(training, manifest)
 
 
 def _codec_tasks(training: CodecTraining) -> list[_Task]:

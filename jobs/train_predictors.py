@@ -1,4 +1,4 @@
-"""Predictors trained under fairness losses: a baseline a seed, and from its weights a model a loss and λ (paper 002)."""
+"""Predictors under fairness losses: a baseline a seed, and from its weights a model a loss and λ (paper 002)."""
 
 from dataclasses import dataclass, replace
 from typing import Literal

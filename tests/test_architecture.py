@@ -41,7 +41,7 @@ def modules():
 def part_of(path):
     """The architecture's name for a module: its folder, or its file at the top (training/fit stands apart)."""
     relative = path.relative_to(PACKAGE).with_suffix("")
-    if relative.parts[:2] == ("training", "fit"):
+    if relative.parts[0] == "training" and relative.parts[1].startswith("fit"):
         return "training.fit"
     return relative.parts[0]
 

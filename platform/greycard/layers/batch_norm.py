@@ -1,7 +1,7 @@
 """Batch norm over the rows of several processes, on any device (torch's own ``SyncBatchNorm`` refuses CPU tensors).
 
-``x -> sum over processes of sum and count -> mean -> of squared deviations -> variance -> normalise``; two passes, so that
-the variance has the accuracy that one process's has. Gradients of the statistics are summed over processes as well.
+``x -> sum and count over processes -> mean -> squared deviations over processes -> variance -> normalise``; two passes,
+so that the variance is as accurate as one process's. Gradients of the statistics are summed over processes as well.
 """
 
 from typing import Any, cast
@@ -94,4 +94,4 @@ class _Sum(torch.autograd.Function):
 
 
 def _sum_over_processes(values: Tensor) -> Tensor:
-    return cast(Tensor, _Sum.apply(values))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _Sum.apply(values))

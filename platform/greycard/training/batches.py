@@ -95,7 +95,9 @@ def cells_of(labels: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
     for name in names:
         if name not in labels:
             raise ValueError(f"stratify: {unknown('attribute', name, tuple(labels))}")
-    return torch.unique(torch.stack([labels[name] for name in names], dim=1), dim=0, return_inverse=True)[1]
+    columns = torch.stack([labels[name] for name in names], dim=1)
+    cells: Tensor = torch.unique(columns, dim=0, return_inverse=True)[1]
+    return cells
 
 
 def _spread(order: Tensor, cells: Tensor, generator: torch.Generator) -> Tensor:

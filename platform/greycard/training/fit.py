@@ -184,7 +184,7 @@ def train_model(
         key["start_weights"] = fingerprint(data.start)
     finished = _read_outcome(task, key)
     if finished:
-        _report_again(task, report)
+        report_epochs(task, report)
         return finished
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(task.threads)
@@ -264,6 +264,13 @@ def read_epochs(directory: str) -> list[dict[str, float]]:
     return epochs
 
 
+def report_epochs(task: ModelTask, report: Report | None) -> None:
+    """Report the epochs that a model has been trained for."""
+    if report is not None:
+        for number, metrics in enumerate(read_epochs(task.directory), start=1):
+            report(metrics, number)
+
+
 def read_example(directory: str) -> tuple[NDArray[Any], NDArray[Any] | dict[str, NDArray[Any]]]:
     """Return a finished model's example: its input images and what it makes of them."""
     with np.load(Path(directory) / EXAMPLE, allow_pickle=False) as arrays:
@@ -285,12 +292,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(content, indent=1))
     temporary.replace(path)
-
-
-def _report_again(task: ModelTask, report: Report | None) -> None:
-    if report is not None:
-        for number, metrics in enumerate(read_epochs(task.directory), start=1):
-            report(metrics, number)
 
 
 def _network(task: ModelTask, start: Mapping[str, Tensor] | None) -> nn.Module:

@@ -205,8 +205,8 @@ class _Run:
         auxiliary = objective.auxiliary_optimizer(network)
         if auxiliary and workers.size > 1:
             raise ValueError(
-                "several processes train predictors and classifiers; a model with noise and an auxiliary loss trains on "
-                "one: set workers.processes to 1"
+                "several processes train predictors and classifiers; a model with noise and an auxiliary loss trains "
+                "on one: set workers.processes to 1"
             )
         apart = [parameter for group in auxiliary.param_groups for parameter in group["params"]] if auxiliary else []
         self.parameters = split_parameters(network, apart)

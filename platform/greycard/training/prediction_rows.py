@@ -1,7 +1,7 @@
 """The rows that a predictor saw in validation, and what they say of a whole split.
 
-``batches -> rows, merged -> joint tables, soft and hard -> measures of greycard.metrics``: the values don't depend on how
-the split was cut into batches or over workers.
+``batches -> rows, merged -> joint tables, soft and hard -> measures of greycard.metrics``: the values don't depend on
+how the split was cut into batches or over workers.
 """
 
 import math

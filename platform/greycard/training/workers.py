@@ -1,8 +1,8 @@
 """Several processes that train one model together, to the numbers that one process comes to.
 
-Every process holds the whole data and takes the same batches; each sends its share of a batch's rows through the network.
-The logits are then gathered, so that every process computes the objective of the *whole* batch (its J, its cross-entropy,
-its validation measures), with gradients through its own rows; these add up to the gradient of one process::
+Every process holds the whole data and takes the same batches; each sends its share of a batch's rows through the
+network. The logits are then gathered, so that every process computes the objective of the *whole* batch (its J, its
+cross-entropy, its validation measures), with gradients through its own rows; these add up to one process's gradient::
 
     batch -> own rows -> network (batch norm over all rows) -> own logits -> gathered -> objective -> gradients, summed
 
@@ -57,7 +57,7 @@ class Workers(NamedTuple):
             return
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         flat = self.sum(torch.cat([gradient.reshape(-1) for gradient in gradients]))
-        parts = flat.split([gradient.numel() for gradient in gradients])
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view(parameter.shape).clone(memory_format=torch.preserve_format)
 
@@ -100,5 +100,5 @@ class Spread(nn.Module):
         everyone[own] = joined.detach()
         everyone = self.workers.sum(everyone)
         complete = torch.cat([everyone[: own.start], joined, everyone[own.stop :]])
-        parts = complete.split([values.shape[1] for values in logits.values()], dim=1)
+        parts = torch.split(complete, [values.shape[1] for values in logits.values()], dim=1)
         return dict(zip(logits, parts, strict=True))
