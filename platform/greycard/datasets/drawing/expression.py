@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from greycard.datasets.drawing.canvas import smooth
+from greycard.datasets.drawing.canvas import Patch, bump, smooth
 from greycard.datasets.drawing.draws import Values
-from greycard.datasets.drawing.sitter import Sitter
+from greycard.datasets.drawing.sitter import Sitter, Surface
 
 LABEL: Final = "smile"
-REST: Final = (0.20, 0.17)  # mean and deviation of the level of a face that does not smile; 0 is a straight mouth
-SMILING: Final = (0.80, 0.20)  # of one that does; 1 is a broad smile
+REST: Final = (0.16, 0.16)  # mean and deviation of the level of a face that does not smile; 0 is a straight mouth
+SMILING: Final = (0.92, 0.22)  # of one that does; 1 is a broad smile
 
 
 class Expression(NamedTuple):
@@ -37,10 +37,10 @@ def expression(sitter: Sitter) -> Expression:
         return Expression(image.normal("smile", 0.60, 0.50), opened, none, none)
     level = smile_level(sitter)
     broad = smooth(level, 0.35, 0.90)
-    opened = image.chance("mouth open", 0.12 + 0.66 * broad) * image.uniform("mouth gap", 0.012, 0.040)
-    opened = opened * (1.0 + 0.9 * broad)
+    opened = image.chance("mouth open", 0.08 + 0.72 * broad)
+    opened = opened * (image.uniform("mouth gap", 0.012, 0.045) + broad * image.uniform("laugh", 0.03, 0.085))
     own = sitter.identity.normal("mouth curve", 0.0, 0.12)
-    return Expression(2.1 * level - 0.35 + own, opened, 0.22 * broad, 0.22 * broad)
+    return Expression(3.2 * level - 0.60 + own, opened, 0.30 * broad, 0.30 * broad)
 
 
 def smile_level(sitter: Sitter) -> Values:
@@ -49,3 +49,12 @@ def smile_level(sitter: Sitter) -> Values:
     rest = sitter.image.normal("smile", *REST)
     level: Values = rest + smiling * (sitter.image.normal("smile", *SMILING) - rest)
     return level
+
+
+def paint_smile(patch: Patch, sitter: Sitter, surface: Surface) -> None:
+    """Raise the cheeks: rounder and lighter beside the nose, darker below and outside, as the smile broadens."""
+    broad = smooth(smile_level(sitter), 0.35, 0.90) * surface.face
+    away, v = np.abs(surface.u), surface.v
+    ball = bump(np.square((away - 0.235) / 0.11) + np.square((v - 0.185) / 0.085))
+    below = bump(np.square((away - 0.265) / 0.10) + np.square((v - 0.315) / 0.085))
+    patch.darken((np.float32(0.36) * below - np.float32(0.24) * ball) * broad)

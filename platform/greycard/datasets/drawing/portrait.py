@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from greycard.datasets.drawing import ageing, camera, features, hair, head, headwear, scene
+from greycard.datasets.drawing import ageing, camera, expression, features, hair, head, headwear, scene
 from greycard.datasets.drawing.canvas import Patch
 from greycard.datasets.drawing.draws import Draws
 from greycard.datasets.drawing.sitter import (
@@ -60,8 +60,9 @@ def draw(codes: Mapping[str, NDArray[np.int64]], image: Draws, identity: Draws, 
     on_some(patch, sitter, long, lambda part, who: hair.paint_back(part, who, style.some(long), texture[long]))
     surface = locate(patch, sitter)
     head.paint_skin(patch, sitter, surface)
-    wrinkles = (ageing.paint_wrinkles,) if ageing.has_age(codes) else ()
-    in_window(patch, sitter, FACE, head.carve, features.paint_cheeks, *wrinkles)
+    smiles = (expression.paint_smile,) if expression.LABEL in codes else ()
+    wrinkles = (ageing.paint_wrinkles,) if ageing.LABEL in codes else ()
+    in_window(patch, sitter, FACE, head.carve, features.paint_cheeks, *smiles, *wrinkles)
     in_window(patch, sitter, NOSE, features.paint_nose)
     in_window(patch, sitter, EYES, features.paint_eyes, features.paint_brows)
     in_window(patch, sitter, MOUTH, features.paint_mouth)
