@@ -8,14 +8,14 @@ from typing import Annotated, Final, Literal, TypeVar
 from pydantic import Field
 
 from greycard import config as configs
-from greycard.codecs import TrainableCodec
 from greycard.losses import FairLossConfig
 from greycard.streaming.session import SessionConfig
-from greycard.training.loop import LoopConfig
 from greycard.training.parity import ParityRateDistortion
 from greycard.tuning import Goal, Parameter, SearchConfig, check_domain
 from jobs.shards import ShardsJob
-from jobs.train_plan import PredictorTraining, WorkersConfig
+from jobs.train_parity import ParityCodecTraining
+from jobs.train_plan import WorkersConfig
+from jobs.train_predictors import PredictorTraining
 
 BEST: Final = "best"
 KNEE: Final = "knee"
@@ -47,30 +47,24 @@ class PredictorTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecTrial:
-    """A codec with a parity term on groups' distortions, fine-tuned from a codec without one.
+    """A codec with a parity term on groups' distortions, fine-tuned from a baseline without one.
 
-    The baseline has the λ of ``objective`` and μ = 0. It is trained once a seed and shared, so the search may change
-    ``objective.*`` and ``fine_tune.*`` only.
+    The baseline is trained once a seed and shared, so the search may change ``parity.*`` and ``training.fine_tune.*``
+    only.
 
     Attributes:
-        name: of the codecs.
-        codec: the codec; its ``lambdas`` and ``weights`` are left to the study.
-        objective: what is minimised, in which the trial's settings are put.
-        loop: how the baseline is trained.
-        fine_tune: how a trial is, from the baseline's weights.
+        training: the baseline and how codecs are fine-tuned; its ``parity`` and ``seeds`` are left to the study.
+        parity: what is minimised, in which the trial's settings are put.
     """
 
     kind: Literal["codec"] = "codec"
-    name: str
-    codec: TrainableCodec
-    objective: ParityRateDistortion
-    loop: LoopConfig
-    fine_tune: LoopConfig
+    training: ParityCodecTraining
+    parity: ParityRateDistortion
 
     @property
     def free(self) -> tuple[str, ...]:
         """What the search may change."""
-        return ("objective.", "fine_tune.")
+        return ("parity.", "training.fine_tune.")
 
 
 TrialConfig = Annotated[PredictorTrial | CodecTrial, Field(discriminator="kind")]

@@ -1,0 +1,236 @@
+"""Search for a trade-off: from a biased baseline to a chosen λ, confirmed with several seeds on the test split.
+
+    python -m jobs.tune faces_smile
+    python -m jobs.tune utkface_age --set shards.0.source.root=/data/UTKFace --set search.num_gpus=0.25
+    python -m jobs.tune faces_smile --resume
+
+One command writes the shards, trains a baseline a seed, searches (Ray Tune runs the trials, Optuna suggests them),
+chooses the best trial within the cost and the knee of the front, writes both as recipes (`python -m jobs.train
+DIRECTORY/best.yaml`), trains them again with several seeds, compares them with the baselines on the test split in hard
+decisions, registers them with the aliases best and knee, and writes DIRECTORY/report/index.html.
+
+Started again in the same directory it goes on where it was: models, trials, audited images and MLflow runs that are
+there are kept, and a finished study is only reported again. --resume does the same, but refuses to start from nothing.
+More trials (--set search.trials=40) continue a finished search.
+
+While it runs, `make search-ui STUDY=faces_smile` shows the trials in optuna-dashboard, `make ui` in MLflow, and
+`tensorboard --logdir DIRECTORY/search/tensorboard` their curves.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from greycard.config import digest
+from greycard.datasets.manifest import Manifest
+from greycard.layers.weights import read_description
+from greycard.streaming.session import Demand, require, session
+from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking.jobs import RECORD
+from greycard.training.fit import read_data, read_example, read_outcome
+from greycard.tuning import SearchResult, search
+from jobs import command, shards
+from jobs.train_driver import Driver, TrainedModel
+from jobs.train_plan import Planned, TrainJob, plan
+from jobs.tune_choice import Chosen, choose
+from jobs.tune_codecs import BASELINE, CodecFamily
+from jobs.tune_family import Family, models_folder
+from jobs.tune_plan import PredictorTrial, TuneJob
+from jobs.tune_predictors import PredictorFamily
+from jobs.tune_report import Found, write_recipes, write_report
+from tune_spaces import (
+    celeba_smiling,
+    codec_rate_disparity,
+    faces_smile,
+    mnist_color,
+    siim_diagnosis,
+    utkface_age,
+    utkface_losses,
+)
+
+
+class ResumeError(ValueError):
+    """There is no study to resume in a directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What a study leaves.
+
+    Attributes:
+        page: the report.
+        result: of the search.
+        chosen: trials.
+        recipes: label -> YAML file.
+        models: label -> ``models:/name/version``.
+        verdicts: label -> a sentence.
+        run_id: the MLflow run.
+    """
+
+    page: Path
+    result: SearchResult
+    chosen: Chosen
+    recipes: dict[str, Path]
+    models: dict[str, str]
+    verdicts: dict[str, str]
+    run_id: str
+
+
+def tune(job: TuneJob) -> Tuned:
+    """Run a study, or what is left of it.
+
+    Raises:
+        ManifestError: no shards there, or they lack an attribute or class.
+        TrainError: a baseline or a chosen model could not be trained.
+        StudyError: the storage holds a study of that name with another space, goals or baseline.
+        ConfigChangedError: the directory holds another study.
+        RayError: Ray is not reachable, or has no node for a trial.
+        ValueError: a goal or cost is no metric, or no trial finished.
+    """
+    check_outlives(job.directory)
+    for item in job.shards:
+        shards.write(item)
+    manifest = Manifest.load(job.uri)
+    family: Family = (
+        PredictorFamily(job, manifest) if isinstance(job.trial, PredictorTrial) else CodecFamily(job, manifest)
+    )
+    warnings = tuple(family.warnings())
+    for text in warnings:
+        print(f"note: {text}")
+    directory = Path(job.directory).absolute()
+    tags = {"greycard.search.trials": job.search.trials}
+    with job_run(study=job.study, name=f"tune {job.study}", directory=directory, config=job.fixed, tags=tags) as run:
+        run.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
+        run.log_dataset(manifest, "train", manifest.uri)
+        with session(job.session):
+            tuned = _Study(job, family, manifest, run).carry_out(warnings)
+    print(f"{tuned.verdicts[tuned.chosen.choices[0].label]}")
+    print(f"report: {tuned.page}  (open it in a browser; MLflow run {tuned.run_id})")
+    return tuned
+
+
+class _Study:
+    """A study under way."""
+
+    def __init__(self, job: TuneJob, family: Family, manifest: Manifest, run: Run) -> None:
+        self.job, self.family, self.manifest, self.run = job, family, manifest, run
+
+    def carry_out(self, warnings: tuple[str, ...]) -> Tuned:
+        """Do every step in turn; a step that is done gives its result again."""
+        job = self.job
+        seeds = tuple(dict.fromkeys((*job.search.seeds, *job.confirm.seeds)))
+        baselines = self.family.recipe(BASELINE, None, seeds)
+        trained = self.train({BASELINE: baselines})
+        baseline = self.baseline(trained)
+        result = self.search()
+        chosen = choose(job, result.trials, baseline)
+        for choice in chosen.choices:
+            print(f"{choice}; validation: {_text(choice.metrics, baseline)}")
+        recipes = {
+            choice.label: self.family.recipe(choice.label, choice.settings, job.confirm.seeds)
+            for choice in chosen.choices
+        }
+        paths = write_recipes(job, recipes, self.run)
+        self.train(recipes)
+        planned = self.planned({BASELINE: baselines, **recipes})
+        models = {choice.label: self.register(choice.label, choice.settings, planned) for choice in chosen.choices}
+        confirmed = self.family.confirm(chosen.choices, planned)
+        found = Found(result, baseline, chosen, confirmed, warnings)
+        page = write_report(job, self.family, self.manifest, found, self.run)
+        return Tuned(page, result, chosen, paths, models, confirmed.verdicts, self.run.run_id)
+
+    def planned(self, jobs: Mapping[str, TrainJob]) -> dict[str, Planned]:
+        """Return model name -> what to train; models that several jobs share are there once."""
+        return {name: item for one in jobs.values() for name, item in plan(one, models_folder(self.job)).items()}
+
+    def train(self, jobs: Mapping[str, TrainJob]) -> dict[str, TrainedModel]:
+        """Train what is not finished and log it as children of the study's run."""
+        planned, one = self.planned(jobs), next(iter(jobs.values()))
+        unfinished = {name for name, item in planned.items() if read_outcome(item.task) is None}
+        if unfinished:
+            workers = self.job.workers
+            demand = Demand(count=1, num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, spare_cpus=0.0)
+            require(demand, self.job.session, "training a model")
+        return Driver(one, self.run, planned, unfinished).run_all()
+
+    def baseline(self, trained: Mapping[str, TrainedModel]) -> dict[str, float]:
+        """Return the validation metrics of the search's baselines: means over its seeds."""
+        names = self.family.model_names(None, self.job.search.seeds).values()
+        each = [self.family.metrics(trained[name].metrics) for name in names]
+        return {metric: float(np.mean([metrics[metric] for metrics in each])) for metric in each[0]}
+
+    def search(self) -> SearchResult:
+        """Search, sharing images and baselines with all trials."""
+        job, family = self.job, self.family
+        templates = {seed: family.template(seed) for seed in job.search.seeds}
+        starts = {seed: read_description(task.start).get("fingerprint", "") for seed, task in templates.items()}
+        return search(
+            name=job.study,
+            directory=Path(job.directory).absolute() / "search",
+            space=job.space,
+            goals=job.goals,
+            config=job.search,
+            trial=family.run_trial,
+            shared=family.shared(read_data(templates[job.search.seeds[0]])),
+            run=self.run,
+            identity={
+                "trial": digest(job.trial),
+                "images": self.manifest.digest,
+                "size": f"{job.size}",
+                "baselines": ", ".join(f"{seed}: {mark}" for seed, mark in starts.items()),
+            },
+            progress=job.session.show_progress,
+        )
+
+    def register(self, label: str, settings: Mapping[str, object], planned: Mapping[str, Planned]) -> str:
+        """Register the chosen setting's model of the first seed under the study's name, with the label as alias."""
+        job = self.job
+        seed = job.confirm.seeds[0]
+        task = planned[self.family.model_names(settings, (seed,))[seed]].task  # type: ignore[arg-type]
+        outcome = read_outcome(task)
+        assert outcome is not None, f"{task.name} is registered before it is trained"
+        example_input, example_output = read_example(task.directory)
+        uri = self.run.log_model(
+            outcome.weights,
+            name=label,
+            registered_name=f"{job.registry}-{job.study}",
+            example_input=example_input,
+            example_output=example_output,
+            params={"choice": label, "seed": seed, **settings},
+            tags={"shards": job.uri, "shards_digest": self.manifest.digest, "model": task.name},
+        )
+        self.run.set_alias(uri, label)
+        return uri
+
+
+def _text(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> str:
+    shared = [name for name in ("sigma_iou", "accuracy", "bpp", "psnr_db", "psnr_gap_db") if name in metrics]
+    return ", ".join(f"{name} {baseline.get(name, float('nan')):.4f} -> {metrics[name]:.4f}" for name in shared)
+
+
+def check_resume(job: TuneJob) -> None:
+    """Refuse to resume where nothing is.
+
+    Raises:
+        ResumeError: no study was started in the directory.
+    """
+    if not (Path(job.directory) / RECORD).exists():
+        raise ResumeError(f"nothing to resume in {job.directory}: start the study without --resume, or set directory")
+
+
+STUDIES: Final = {
+    "faces_smile": faces_smile.study,
+    "mnist_color": mnist_color.study,
+    "utkface_age": utkface_age.study,
+    "utkface_losses": utkface_losses.study,
+    "siim_diagnosis": siim_diagnosis.study,
+    "celeba_smiling": celeba_smiling.study,
+    "codec_rate_disparity": codec_rate_disparity.study,
+}
+
+if __name__ == "__main__":
+    sys.exit(command.main("tune", STUDIES, tune, __doc__, check_resume=check_resume))

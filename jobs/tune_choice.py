@@ -1,0 +1,118 @@
+"""Which trials a study chooses: the best within the costs, and the knee of the front; each as a recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from greycard.schema import unknown
+from greycard.tuning import Goal, best, knee
+from jobs.tune_plan import BEST, TuneJob, Value, setting_text
+
+_PARAM = "param/"
+_METRIC = "metric/"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chosen trial.
+
+    Attributes:
+        label: ``best`` or ``knee``.
+        number: of the trial.
+        settings: parameter -> value.
+        metrics: its validation metrics.
+    """
+
+    label: str
+    number: int
+    settings: dict[str, Value]
+    metrics: dict[str, float]
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.label}: trial {self.number}, {setting_text(self.settings)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a study chose.
+
+    Attributes:
+        choices: in the order of ``confirm.choose``.
+        notes: what has to be said of the choice.
+    """
+
+    choices: tuple[Choice, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Label -> trial."""
+        return {choice.label: choice.number for choice in self.choices}
+
+
+def choose(job: TuneJob, trials: pd.DataFrame, baseline: Mapping[str, float]) -> Chosen:
+    """Choose among the finished trials, by validation metrics alone.
+
+    Args:
+        job: the study.
+        trials: ``SearchResult.trials``.
+        baseline: the baseline's validation metrics, means over the search's seeds.
+
+    Raises:
+        ValueError: no trial finished, or the baseline lacks the metric of a cost.
+    """
+    choices, notes = [], []
+    for label in job.confirm.choose:
+        if label == BEST:
+            number, note = _best(job, trials, baseline)
+        else:
+            number, note = knee(trials, with_costs(job, job.goals)), ""
+        choices.append(_choice(label, trials, number))
+        notes += [note] if note else []
+    if len(choices) > 1 and len({choice.number for choice in choices}) == 1:
+        notes.append(f"{' and '.join(job.confirm.choose)} are the same trial, {choices[0].number}.")
+    return Chosen(tuple(choices), tuple(notes))
+
+
+def with_costs(job: TuneJob, goals: tuple[Goal, ...]) -> tuple[Goal, ...]:
+    """Return the goals, and the costs that are none as goals: alone, a disparity is lowest in a useless model."""
+    named = {goal.metric for goal in goals}
+    return (
+        *goals,
+        *(Goal(metric=cost.metric, mode=cost.mode) for cost in job.confirm.costs if cost.metric not in named),
+    )
+
+
+def _best(job: TuneJob, trials: pd.DataFrame, baseline: Mapping[str, float]) -> tuple[int, str]:
+    costs = job.confirm.costs
+    for cost in costs:
+        if cost.metric not in baseline:
+            raise ValueError(f"confirm.costs: {unknown('metric', cost.metric, sorted(baseline))}")
+    goals = with_costs(job, job.goals[:1])
+    within = {cost.metric: cost.bound(baseline[cost.metric]) for cost in costs}
+    try:
+        return best(trials, goals, within), ""
+    except ValueError:
+        number = best(trials, goals[1:] or goals)  # raises where none finished at all
+        bounds = ", ".join(f"{name} {bound:.4g}" for name, bound in within.items())
+        return number, f"No trial kept within {bounds} on the validation split; best is the one that costs least."
+
+
+def _choice(label: str, trials: pd.DataFrame, number: int) -> Choice:
+    row = trials.set_index("number").loc[number]
+    settings = {name.removeprefix(_PARAM): _plain(row[name]) for name in row.index if name.startswith(_PARAM)}
+    metrics = {
+        name.removeprefix(_METRIC): float(row[name])
+        for name in row.index
+        if name.startswith(_METRIC) and "/seed" not in name
+    }
+    return Choice(label, number, settings, metrics)
+
+
+def _plain(value: object) -> Value:
+    """Return a cell of a frame as Python's own bool, int, float or str."""
+    plain = value.item() if hasattr(value, "item") else value
+    assert isinstance(plain, bool | int | float | str)
+    return plain

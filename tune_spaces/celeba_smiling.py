@@ -1,0 +1,32 @@
+"""CelebA: smiling by Male, all 40 attributes predicted together; σ_IOU against accuracy, for the IoU loss and EO.
+
+The paper trains these losses on CelebA (Table 1) and searches λ on the other two data sets only.
+"""
+
+from greycard.datasets import celeba
+from greycard.datasets.splits import SplitConfig
+from greycard.losses import Iou
+from greycard.tuning import Choice, Float, Goal, SearchConfig
+from jobs import paper002
+from jobs.shards import ShardsJob
+from jobs.tune_plan import PredictorTrial, TuneJob
+
+
+def study() -> TuneJob:
+    """CelebA, smiling by Male: 40 trials of loss and λ, σ_IOU against accuracy; set shards.0.source.root."""
+    setting = paper002.celeba()
+    source = celeba.CelebAConfig(names=celeba.ATTRIBUTES)
+    return TuneJob(
+        study="celeba_smiling",
+        title="CelebA: smiling by Male",
+        directory="runs/tune/celeba_smiling",
+        shards=(ShardsJob(source=source, directory="runs/shards/celeba_attributes", split=SplitConfig(by="source")),),
+        size=setting.size,
+        trial=PredictorTrial(training=paper002.predictor(setting, "Male"), fair=Iou()),
+        space={
+            "fair.kind": Choice(values=("iou", "eo_l2")),
+            "fair.lam": Float(low=0.1, high=1000.0, log=True),
+        },
+        goals=(Goal(metric="sigma_iou"), Goal(metric="accuracy", mode="max")),
+        search=SearchConfig(trials=40),
+    )
