@@ -22,7 +22,7 @@ from greycard.reports.prediction_words import (
     HARD_MEASURES,
     VIEW_WORDS,
     Word,
-    metric_word,
+    measure_word,
     number,
     share,
 )
@@ -86,11 +86,9 @@ def seeds_figure(comparison: pd.DataFrame, min_reduction: float, max_cost: float
         min_reduction: the reduction that is aimed at, as a share.
         max_cost: the loss of accuracy that is accepted, as a share.
     """
-    differs = comparison["measure"].isin(DISPARITY_WORDS)
-    fell = comparison[differs & (comparison["measure"] != "iou")].sort_values(
-        "decisions", key=lambda column: column != "hard", kind="stable"
-    )
-    cost = comparison[comparison["measure"].isin(("accuracy", "balanced_accuracy", "auc"))]
+    fell = lowered(comparison)
+    scored = comparison["measure"].isin(("accuracy", "balanced_accuracy", "auc"))
+    cost = comparison[scored] if scored.any() else _relative(comparison.drop(fell.index))
     height = 1.6 + 0.34 * max(len(fell), len(cost), 3)
     figure = Figure(figsize=(9.4, height), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -101,15 +99,31 @@ def seeds_figure(comparison: pd.DataFrame, min_reduction: float, max_cost: float
     )
     left.set_xlabel("group difference: how much it fell [%]", fontsize=9, color=INK)
     _forest(right, cost, ("difference", "low", "high"), 100)
-    ends = right.get_xlim()
-    right.set_xlim(min(ends[0], -250 * max_cost), max(ends[1], 250 * max_cost))
-    right.axvspan(
-        -100 * max_cost, right.get_xlim()[1], color=GOOD, alpha=0.12, lw=0,
-        label=f"aim: at most {number(100 * max_cost)} point lost",
-    )  # fmt: skip
-    right.set_xlabel("change against the baseline [points]", fontsize=9, color=INK)
+    right.set_xlabel(f"change against the baseline [{'points' if scored.any() else '%'}]", fontsize=9, color=INK)
+    if scored.any():
+        _cost_aim(right, max_cost)
     legend_below(figure, left, right, columns=4)
     return figure
+
+
+def lowered(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Return a comparison's disparities, those of decisions first; L_iou once (its sum falls as its mean does)."""
+    differs = comparison["measure"].isin(DISPARITY_WORDS) | comparison["reduction"].notna()
+    rows = comparison[differs & (comparison["measure"] != "iou")]
+    return rows.sort_values("decisions", key=lambda column: column == "soft", kind="stable")
+
+
+def _relative(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose differences are shares of the baseline's value."""
+    size = rows["baseline"].abs().where(rows["baseline"] != 0)
+    return rows.assign(**{name: rows[name] / size for name in ("difference", "low", "high")})
+
+
+def _cost_aim(axes: Axes, max_cost: float) -> None:
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -250 * max_cost), max(high, 250 * max_cost))
+    aim = f"aim: at most {number(100 * max_cost)} point lost"
+    axes.axvspan(-100 * max_cost, axes.get_xlim()[1], color=GOOD, alpha=0.12, lw=0, label=aim)
 
 
 def squeezing_figure(squeezing: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
@@ -163,22 +177,21 @@ def _forest(axes: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], scale
     axes.axvline(0, color=INK, lw=0.8)
     for place, row in enumerate(rows.to_dict("records")):
         value, low, high = (scale * float(row[name]) for name in columns)
-        hard = row["decisions"] == "hard"
+        hard = row["decisions"] != "soft"
         if np.isnan(value):
             axes.text(0, place, " absent", va="center", fontsize=8.5, color=FAINT)
             continue
         if not np.isnan([low, high]).any():
             axes.hlines(place, low, high, color=INK if hard else FAINT, lw=1.8)
         axes.plot(value, place, ls="none", marker="o", ms=7, color=INK if hard else FAINT, mfc=INK if hard else "white")
-    for face, label in ((INK, "decisions"), ("white", "probabilities")):
-        if (rows["decisions"] == ("hard" if face == INK else "soft")).any():
-            axes.plot([], [], ls="none", marker="o", ms=7, color=INK if face == INK else FAINT, mfc=face, label=label)
+    for decisions, colour, face in (("hard", INK, INK), ("soft", FAINT, "white")):
+        if (rows["decisions"] == decisions).any():
+            axes.plot([], [], ls="none", marker="o", ms=7, color=colour, mfc=face, label=VIEW_WORDS[decisions])
 
 
 def _row_label(row: dict[str, object]) -> str:
     name = str(row["measure"])
-    word = DISPARITY_WORDS.get(name) or metric_word(name)
-    return word.label if row["decisions"] == "hard" or name in ("accuracy", "auc") else f"{word.label}, soft"
+    return measure_word(name).label
 
 
 def _group(axes: Axes, rows: pd.DataFrame, arms: Sequence[Arm], place: int) -> None:

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from greycard.reports import prediction_sections as sections
+from greycard.reports import prediction_tables as tables
+from greycard.reports.page_words import DRAWN, INTERVAL, NOISE_FLOOR, limits, provenance, reading, words
+from greycard.reports.pages import Block, Page, write_page
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionPage:
@@ -61,4 +66,33 @@ class PredictionPage:
 
 def write(page: PredictionPage, out: Path) -> Path:
     """Write ``out/index.html`` (which needs nothing else) and ``out/figures/*.png``; return the page's path."""
-    raise NotImplementedError
+    return write_page(compose(page), out)
+
+
+def compose(page: PredictionPage) -> Page:
+    """Return what the page says."""
+    systems = page.groups["system"].nunique()
+    images = int(page.groups["count"].max()) if len(page.groups) else 0
+    return Page(
+        title=page.title,
+        subtitle=f"How evenly {systems} predictors treat groups, assessed on {images:,} images of the {page.split} "
+        f"split of {page.dataset}.",
+        drawn=DRAWN if page.drawn else "",
+        headline=_headline(page),
+        lines=page.notes,
+        reading=reading(page.level),
+        blocks=(*sections.blocks(page), *_counts(page)),
+        provenance=provenance(page.command, page.commit, page.provenance),
+        config=page.config,
+        words=words(page.groups, page.disparities) | {"noise floor": NOISE_FLOOR, "interval": INTERVAL},
+        limits=limits(drawn=page.drawn),
+    )
+
+
+def _headline(page: PredictionPage) -> tuple[str, ...]:
+    found = sections.headline(page)
+    return (page.verdict, *found) if page.verdict else found
+
+
+def _counts(page: PredictionPage) -> tuple[Block, ...]:
+    return () if page.counts is None else (Block(title="Failures", tables=(tables.counts(page.counts),)),)

@@ -98,6 +98,9 @@ SEARCH_WORDS: Final[dict[str, Word]] = {
     "psnr_db": Word(label="PSNR [dB]", better="higher", explains="How close a restored image is to its original."),
     "ssim": Word(label="SSIM", better="higher"),
     "mse": Word(label="MSE"),
+    "psnr_gap_db": Word(
+        label="PSNR gap [dB]", explains="How much better the best restored group is than the worst, in mean PSNR."
+    ),
     "disparity": Word(label="group difference", explains="The largest difference between groups."),
     "bias": Word(label="group difference", explains="The largest difference between groups."),
 }
@@ -106,6 +109,13 @@ LOSS_WORDS: Final = {
     "iou": "L_iou",
     "iou_paired": "L_iou (paired)",
     **{name: DISPARITY_WORDS[name].label for name in ("eo_l2", "eo_mi", "dp_l2", "dp_mi")},
+}
+PARAMETER_WORDS: Final = {
+    "lam": "λ",
+    "lambda": "λ",
+    "lmbda": "λ (rate-distortion)",
+    "mu": "μ (weight of the parity term)",
+    "kind": "loss",
 }
 VIEW_WORDS: Final = {
     "soft": "probabilities",
@@ -135,12 +145,15 @@ def metric_word(name: str) -> Word:
     return known or Word(label=nice(bare(name)), better=None)
 
 
+def measure_word(name: str) -> Word:
+    """Return what a row of a comparison of seeds is: a disparity where there is one of that name."""
+    return DISPARITY_WORDS.get(name) or metric_word(name)
+
+
 def parameter_label(name: str) -> str:
     """Return a setting's name: ``param/lam`` -> ``λ``."""
     last = bare(name).rsplit(".", 1)[-1]
-    return {"lam": "λ", "lambda": "λ", "lmbda": "λ (rate-distortion)", "kind": "loss", "loss": "loss"}.get(
-        last, nice(last)
-    )
+    return PARAMETER_WORDS.get(last, nice(last))
 
 
 def value_label(value: object) -> str:

@@ -24,8 +24,9 @@ def column(trials: pd.DataFrame, metric: str) -> str:
         ValueError: no trial has it; names near matches.
     """
     there = metrics(trials)
-    if METRIC + metric in there:
-        return METRIC + metric
+    for name in (metric, METRIC + metric):
+        if name in there:
+            return name
     alike = [name for name in there if bare(name) == bare(metric)]
     if len(alike) == 1:
         return alike[0]

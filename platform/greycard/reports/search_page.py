@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from greycard.reports import prediction_sections, search_sections
+from greycard.reports.page_words import DRAWN, INTERVAL, NOISE_FLOOR, limits, provenance, reading, words
+from greycard.reports.pages import Block, Page, write_page
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
@@ -70,5 +74,46 @@ class SearchPage:
 
 
 def write(page: SearchPage, out: Path) -> Path:
-    """Write ``out/index.html`` (which needs nothing else) and ``out/figures/*.png``; return the page's path."""
-    raise NotImplementedError
+    """Write ``out/index.html`` (which needs nothing else) and ``out/figures/*.png``; return the page's path.
+
+    Raises:
+        ValueError: the trials lack a column that the page needs, a goal is not among their metrics, or a chosen trial
+            is not among them.
+    """
+    return write_page(compose(page), out)
+
+
+def compose(page: SearchPage) -> Page:
+    """Return what the page says.
+
+    Raises:
+        ValueError: as ``write``.
+    """
+    search_sections.check(page)
+    audited = page.groups is not None
+    of = f" on {page.dataset}" if page.dataset else ""
+    return Page(
+        title=page.title,
+        subtitle=f"The search “{page.study}”{of}: {len(page.trials)} trials for {search_sections.goals_text(page)}.",
+        drawn=DRAWN if page.drawn else "",
+        headline=search_sections.headline(page),
+        lines=page.notes,
+        reading=(*search_sections.reading(page), *(reading(page.level) if audited else ())),
+        blocks=(*_confirmed(page), *search_sections.blocks(page), *_audited(page)),
+        provenance=provenance(page.command, page.commit, page.provenance),
+        config=page.config,
+        words=search_sections.words(page)
+        | (words(page.groups, page.disparities) if audited else {})
+        | ({"noise floor": NOISE_FLOOR, "interval": INTERVAL} if audited else {}),
+        limits=(search_sections.LIMIT, *limits(drawn=page.drawn)),
+    )
+
+
+def _confirmed(page: SearchPage) -> tuple[Block, ...]:
+    """Return the block that says first whether the choice holds on the test split."""
+    there = page.comparison is not None and len(page.comparison) > 0
+    return prediction_sections.blocks(page)[:1] if there else ()
+
+
+def _audited(page: SearchPage) -> tuple[Block, ...]:
+    return prediction_sections.blocks(page)[len(_confirmed(page)) :]
