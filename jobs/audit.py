@@ -1,24 +1,26 @@
-r"""Audit codecs on shards: restore every image at every rate, measure it, and report the differences between groups.
+r"""Audit codecs or predictors on shards, and report the differences between groups.
 
     python -m jobs.audit jpeg --set audit.shards=runs/shards/faces
     python -m jobs.audit paper000 --set audit.shards=runs/shards/rfw --set audit.resources.num_gpus=0.25
+    python -m jobs.audit paper002_utkface --set audit.shards=runs/shards/utkface
+
+Codecs restore every image at every rate, and what they restore is measured; predictors give probabilities.
 
 On a cluster every folder is one that all nodes see, for example:
 
     python -m jobs.audit paper000 --set audit.shards=s3://bucket/shards/rfw --set models=s3://bucket \
         --set audit.directory=s3://bucket/audits/rfw
 
-Images stream through Ray Data; the results are a reconstruction set and an audit table a system, and a report. Run
-again after a crash, the job goes on where it was: finished systems and written images are kept, and the MLflow run is
-the same one.
+Images stream through Ray Data; the results are a reconstruction set and an audit table a system, and a report (of
+predictors: a table of predictions a system, and tables by group). Run again after a crash, the job goes on where it
+was: finished systems and written images are kept, and the MLflow run is the same one.
 """
 
 import hashlib
-import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from greycard.audits.restoration import RestorationAudit, System, SystemResult, run
 from greycard.classifiers import ClassifierConfig
@@ -32,13 +34,13 @@ from greycard.metrics.perceptual import Lpips
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
-from jobs import command, train
+from jobs import audit_predictions, command, train
+from jobs.models import under
 from jobs.report import ReportConfig, Reported, ReportJob, fitted, make
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, trained_classifiers, trained_codec
 
 PIXEL_MEASURES = (Mse(), Psnr(), Ssim())
 RAW = System(name="raw", codec=RawConfig())
-_ABSOLUTE = re.compile(r"/|~|[a-z][a-z0-9+.-]+:")  # a path from the root or a URI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,26 +101,23 @@ def audit(job: AuditJob) -> Reported:
     return reported
 
 
+AnyAudit = AuditJob | audit_predictions.PredictionAuditJob
+
+
+def run_any(job: AnyAudit) -> Reported | audit_predictions.Audited:
+    """Run an audit of either kind."""
+    return audit(job) if isinstance(job, AuditJob) else audit_predictions.audit_predictions(job)
+
+
 def with_models(job: AuditJob) -> RestorationAudit:
     """Return the job's audit with relative paths of weights under ``job.models``."""
     if not job.models:
         return job.audit
     return replace(
         job.audit,
-        systems=tuple(replace(system, codec=_under(job.models, system.codec)) for system in job.audit.systems),
-        classifiers=tuple(_under(job.models, classifier) for classifier in job.audit.classifiers),
+        systems=tuple(replace(system, codec=under(job.models, system.codec)) for system in job.audit.systems),
+        classifiers=tuple(under(job.models, classifier) for classifier in job.audit.classifiers),
     )
-
-
-def _under(folder: str, config: Any) -> Any:
-    """Return a config with its relative weights within a folder; URIs and absolute paths stay."""
-    base, mark, options = folder.partition("?")
-    named = getattr(config, "weights", "")
-    if not named:
-        return config
-    uris = (named,) if isinstance(named, str) else named
-    places = tuple(uri if _ABSOLUTE.match(uri) else f"{base.rstrip('/')}/{uri}{mark}{options}" for uri in uris)
-    return replace(config, weights=places[0] if isinstance(named, str) else places)
 
 
 def _report_folder(directory: str) -> Path:
@@ -232,7 +231,13 @@ def photos() -> AuditJob:
     )
 
 
-RECIPES = {"jpeg": jpeg, "paper000": paper000, "demo": demo, "photos": photos}
+RECIPES: dict[str, Callable[[], AnyAudit]] = {
+    "jpeg": jpeg,
+    "paper000": paper000,
+    "demo": demo,
+    "photos": photos,
+    **audit_predictions.RECIPES,
+}
 
 if __name__ == "__main__":
-    sys.exit(command.main("audit", RECIPES, audit, __doc__))
+    sys.exit(command.main("audit", RECIPES, run_any, __doc__))

@@ -4,16 +4,19 @@ RECIPE is a name of ``--list``, or the path of a YAML file of a full configurati
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from greycard import config as configs
 from greycard.schema import unknown
 
 C = TypeVar("C")
 _YAML = (".yaml", ".yml")
+_KIND = re.compile(r"^kind:\s*['\"]?([\w-]+)", re.MULTILINE)  # of the whole file: at the start of a line
 BAD_INPUT = 2  # exit code of an unknown recipe, field or value, as argparse uses it
 
 
@@ -79,11 +82,20 @@ def _recipe(name: str, recipes: Mapping[str, Callable[[], C]]) -> C:
         raise configs.ConfigError(
             f"no file {name}: RECIPE is one of {', '.join(recipes)}, or a YAML file as --dry-run prints it"
         )
-    one = next(iter(recipes.values()))()  # all recipes of a job are of one class
     try:
-        return configs.from_yaml(type(one), path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return configs.from_yaml(_class_of(text, recipes), text)
     except (configs.ConfigError, UnicodeDecodeError) as error:
         raise configs.ConfigError(f"{name}: {error}") from None
+
+
+def _class_of(text: str, recipes: Mapping[str, Callable[[], C]]) -> type[C]:
+    """Return the class that YAML text is of: where a job's recipes are of several, a ``kind`` tells them apart."""
+    classes = list(dict.fromkeys(type(recipe()) for recipe in recipes.values()))
+    kinds = {item.default: cls for cls in classes for item in fields(cast(Any, cls)) if item.name == "kind"}
+    without = [cls for cls in classes if cls not in kinds.values()]
+    found = _KIND.search(text)
+    return kinds.get(found.group(1) if found else "", (without or classes)[0])
 
 
 def _is_worded(error: Exception) -> bool:

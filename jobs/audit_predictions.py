@@ -1,0 +1,228 @@
+"""Audit trained predictors on shards: probabilities image by image, and how groups differ in them.
+
+One MLflow run a job, a child run a system with its numbers, all frames as tables, the predictions as a data set. The
+frames are written to ``<directory>/tables`` as Parquet and CSV; ``tables/paper.csv`` has the layout of Tables 1-3 of
+paper 002, with the printed rows beside the measured ones where data set, attributes and loss are the paper's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from greycard.audits.prediction import PredictionAudit, PredictionResult, PredictorSystem, SystemResult, run
+from greycard.audits.prediction_tables import PredictionFrames
+from greycard.config import digest
+from greycard.datasets.manifest import Manifest
+from greycard.datasets.storage import Folder
+from greycard.metrics.prediction import HARD, PredictionConfig
+from greycard.metrics.prediction_squeezing import SqueezingConfig
+from greycard.streaming.pipeline import Resources
+from greycard.streaming.session import SessionConfig
+from greycard.tracking import Run, check_outlives, job_run
+from jobs import paper002
+from jobs.models import under
+from jobs.train_plan import TrainJob, trained_models
+from jobs.train_predictors import PredictorTraining
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionAuditJob:
+    """A prediction audit, in one MLflow run.
+
+    Attributes:
+        audit: which predictors, on which images, for which attributes.
+        models: where the trained models are: a relative path of weights (``runs/paper002/...``) means one within this
+            folder; "" is the working directory.
+    """
+
+    kind: Literal["predictions"] = "predictions"
+    audit: PredictionAudit
+    models: str = ""
+
+
+class Audited(NamedTuple):
+    """What a job leaves: the result, its frames, the folder of its tables and the MLflow run."""
+
+    result: PredictionResult
+    frames: PredictionFrames
+    tables: str
+    run_id: str
+
+
+def audit_predictions(job: PredictionAuditJob) -> Audited:
+    """Run the audit, or what is left of it, make the frames and log them.
+
+    Raises:
+        ManifestError: no shards there, or a name that they do not have.
+        RayError: Ray is not reachable, or the actors do not fit the cluster.
+        AuditError: the directory holds another audit's results, rows are missing, or more failed than allowed.
+        TrackingError: MLflow does not answer.
+        DirectoryError: a submitted job's directory lies where Ray unpacked its code, and would not outlive it.
+    """
+    config = job.audit
+    check_outlives(config.directory, "audit.directory")
+    config = replace(config, systems=tuple(_under(job.models, system) for system in config.systems))
+    manifest = Manifest.load(config.shards)
+    home = Folder.open(config.directory)
+    # what does not shape the predictions may change from one start to the next
+    rows = replace(
+        job.audit,
+        resources=Resources(),
+        ray=SessionConfig(),
+        max_failed_share=0.0,
+        findings=PredictionConfig(),
+        squeezing=SqueezingConfig(),
+    )
+    tags = {
+        "greycard.max_failed_share": config.max_failed_share,
+        "greycard.findings": digest(config.findings),
+        "greycard.squeezing": digest(config.squeezing),
+    }
+    name = f"predictions {manifest.dataset}"
+    fixed = replace(job, audit=rows)
+    with job_run(study=config.study, name=name, directory=home.uri, config=fixed, tags=tags) as tracked:
+        tracked.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
+        tracked.log_dataset(manifest, config.split, manifest.uri)
+        result = run(config, on_system_done=lambda system: _log_system(system, tracked))
+        frames = result.frames()
+        log_frames(result, frames, tracked)
+        tables = write_frames(frames, Folder.open(home.uri_of("tables")))
+    print(f"tables: {tables}  (MLflow run {tracked.run_id})")
+    return Audited(result, frames, tables, tracked.run_id)
+
+
+def log_frames(result: PredictionResult, frames: PredictionFrames, tracked: Run) -> None:
+    """Log the frames to an open run, and to a child run a system its numbers and its predictions."""
+    for name, frame in frames._asdict().items():
+        if len(frame):
+            tracked.log_table(frame, f"tables/{name}.json")
+    for system, found in zip(result.config.systems, result.systems, strict=True):
+        params = {"system": system.name, "loss": system.loss, "lam": system.lam, "seed": system.seed}
+        params |= {"baseline": system.baseline, "trained_for": " x ".join(system.trained_for)}
+        with tracked.child(system.name, name=system.name, params=params) as child:
+            child.log_metrics(numbers(frames, system.name))
+            child.log_table(frames.table[frames.table["system"] == system.name], "table.json")
+            named = _Named(f"predictions of {system.name}", found.table_sha256[:16])
+            child.log_dataset(named, "predictions", found.table)
+
+
+def numbers(frames: PredictionFrames, system: str) -> dict[str, float]:
+    """Return a system's numbers under flat names: ``accuracy/<target>``, ``sigma_iou/<target> by <attribute>``, ..."""
+    counts = frames.counts[frames.counts["system"] == system].iloc[0]
+    found = {name: float(counts[name]) for name in ("n_in", "n_ok", "n_failed")}
+    for row in frames.table[frames.table["system"] == system].to_dict("records"):
+        place = f"{row['target']} by {row['sensitive']}"
+        found["accuracy_all"] = float(row["accuracy_all"])
+        for name in _NUMBERS:
+            found[f"{name}/{place}"] = float(row[name])
+    gaps = frames.disparities[(frames.disparities["system"] == system) & (frames.disparities["decisions"] == HARD)]
+    for row in gaps[gaps["measure"] == "sigma_iou"].to_dict("records"):
+        place = f"{row['target']} by {row['attribute']}"
+        found |= {f"sigma_iou_{side}/{place}": float(row[side]) for side in ("low", "high", "noise_floor")}
+    return found
+
+
+_NUMBERS = (
+    *("accuracy", "auc", "ece", "sigma_iou", "dp_difference", "eo_difference"),
+    *("L_iou", "L_eo_l2", "L_eo_mi", "L_dp_l2", "L_dp_mi"),
+    *("L_iou_full", "L_eo_l2_full", "L_eo_mi_full", "L_dp_l2_full", "L_dp_mi_full"),
+)
+
+
+class _Named(NamedTuple):
+    """A predictions table, as the tracker wants a data set."""
+
+    dataset: str
+    digest: str
+
+
+def write_frames(frames: PredictionFrames, folder: Folder) -> str:
+    """Write each frame as Parquet and CSV; return the folder."""
+    folder.create()
+    for name, frame in frames._asdict().items():
+        folder.write(f"{name}.parquet", frame.to_parquet(index=False))
+        folder.write(f"{name}.csv", frame.to_csv(index=False).encode())
+    return folder.uri
+
+
+def systems_of(job: TrainJob, names: Iterable[str] = ()) -> tuple[PredictorSystem, ...]:
+    """Return a training job's predictors as systems, each fair phase beside the baseline that it started from.
+
+    Args:
+        job: the training.
+        names: of the sets of predictors to take; none takes all.
+    """
+    wanted = set(names)
+    sets = [item for item in job.models if isinstance(item, PredictorTraining) and (not wanted or item.name in wanted)]
+    systems = []
+    for item in sets:
+        configs = trained_models(job, item)
+        for seed in item.seeds:
+            baseline = item.baseline_name(seed)
+            systems.append(PredictorSystem(name=baseline, classifier=configs[baseline], seed=seed))
+            for fair in item.fair:
+                name = item.fair_name(fair, seed)
+                systems.append(
+                    PredictorSystem(
+                        name=name,
+                        classifier=configs[name],
+                        loss=fair.kind,
+                        lam=fair.lam,
+                        seed=seed,
+                        baseline=baseline,
+                        trained_for=item.sensitive,
+                    )
+                )
+    return tuple(systems)
+
+
+def _under(folder: str, system: PredictorSystem) -> PredictorSystem:
+    return replace(system, classifier=under(folder, system.classifier)) if folder else system
+
+
+def _log_system(system: SystemResult, tracked: Run) -> None:
+    took = f"{system.images / system.seconds:,.0f} images/s" if system.seconds else "was there already"
+    print(f"{system.name}: {system.images:,} images, {system.n_failed} failed, {took}")
+    values = {f"n_failed/{system.name}": float(system.n_failed)}
+    if system.seconds:
+        values[f"images_per_second/{system.name}"] = system.images / system.seconds
+    tracked.log_metrics(values)
+
+
+def paper002_celeba() -> PredictionAuditJob:
+    """Table 1 of paper 002: SlimCNN on CelebA's validation split, Smiling by Male and by Young, six losses each."""
+    return _paper(paper002.celeba())
+
+
+def paper002_utkface() -> PredictionAuditJob:
+    """Table 2 of paper 002: EfficientNet-B1 on UTKFace's validation split, age group by gender and by race."""
+    return _paper(paper002.utkface())
+
+
+def paper002_siim() -> PredictionAuditJob:
+    """Table 3 of paper 002: EfficientNet-B1 on SIIM-ISIC's validation split, diagnosis by sex."""
+    return _paper(paper002.siim())
+
+
+def _paper(setting: paper002.Setting) -> PredictionAuditJob:
+    trained = paper002.training(setting)
+    return PredictionAuditJob(
+        audit=PredictionAudit(
+            study=trained.study,
+            shards=trained.shards,
+            split="val",  # the paper reports validation numbers
+            systems=systems_of(trained),
+            targets=(setting.target,),
+            sensitive=tuple((name,) for name in setting.sensitive),
+            size=setting.size,
+            resize=True,
+            directory=f"{trained.directory}/audit",
+        )
+    )
+
+
+RECIPES = {
+    "paper002_celeba": paper002_celeba,
+    "paper002_utkface": paper002_utkface,
+    "paper002_siim": paper002_siim,
+}
