@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from greycard.datasets.records import DataError, checked_index
-from greycard.datasets.splits import SplitConfig, assign_splits, hash_places, split_codes
+from greycard.datasets.splits import PUBLISHED, SplitConfig, assign_splits, hash_places, split_codes
 
 
 def index(count=1000, images=4, split=None, identity=True):
@@ -119,3 +119,41 @@ def test_source_splits_are_renamed():
 def test_wrong_configs_are_refused(wrong):
     with pytest.raises(ValueError, match=r"sum to 1|unknown split"):
         SplitConfig(**wrong)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(23_705, (16_593, 4_741, 2_371)), (33_126, (23_188, 6_625, 3_313))])
+def test_published_split_has_the_counts_of_utkface_and_siim(count, expected):
+    splits = assign_splits(index(count), PUBLISHED)
+    assert tuple(splits.count(name) for name in ("train", "val", "test")) == expected
+
+
+def test_published_split_is_torch_s_random_split_of_the_sorted_list():
+    from torch import Generator
+    from torch.utils.data import random_split
+
+    table = index(1003)
+    names = sorted(table["image_id"].to_pylist())
+    parts = random_split(names, [702, 200, 101], Generator().manual_seed(42))  # int(.7 n), int(.2 n), the rest
+    expected = {name: split for split, part in zip(("train", "val", "test"), parts, strict=True) for name in part}
+    assert assign_splits(table, PUBLISHED) == [expected[name] for name in table["image_id"].to_pylist()]
+    order = np.random.default_rng(0).permutation(1003)
+    assert assign_splits(table.take(pa.array(order)), PUBLISHED) == [expected[f"i{row}"] for row in order]
+
+
+def test_published_split_leaks_identities_and_the_split_by_identity_does_not():
+    table = index(1000, images=10)
+    who = table["identity"].to_pylist()
+    seen = {}
+    for by, config in (("image", PUBLISHED), ("identity", SplitConfig(by="identity", train=0.7, val=0.2, test=0.1))):
+        splits = assign_splits(table, config)
+        parts = {name: {w for w, s in zip(who, splits, strict=True) if s == name} for name in ("train", "test")}
+        seen[by] = len(parts["train"] & parts["test"])
+    assert seen == {"image": pytest.approx(65, abs=20), "identity": 0}
+
+
+def test_what_rounding_leaves_goes_to_the_last_split_with_a_share():
+    config = SplitConfig(by="permutation", train=0.75, val=0.25, test=0)
+    splits = assign_splits(index(10), config)
+    assert [splits.count(name) for name in ("train", "val", "test")] == [7, 3, 0]
+    with pytest.raises(DataError, match="split 'val' has no rows"):
+        assign_splits(index(4), SplitConfig(by="permutation", train=0.7, val=0.2, test=0.1))

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from greycard.datasets.records import DataError, checked_index
-from greycard.datasets.subsets import SubsetConfig, balance, keep_classes
+from greycard.datasets.subsets import LongTailConfig, SubsetConfig, balance, keep_classes, long_tail
 
 RACES = {"race": ("African", "Asian", "Caucasian")}
 
@@ -84,3 +84,87 @@ def test_another_seed_chooses_others():
 def test_wrong_configs_are_refused(wrong):
     with pytest.raises(ValueError, match=r"per_class|did you mean 'test'"):
         SubsetConfig(**wrong)
+
+
+# -- long tail ----------------------------------------------------------------------------------------------------
+DIGITS = {"digit": tuple("0123456789")}
+
+
+def digits(per_class=20, test=5):
+    """Rows in turn: digit 0, 1, ... 9, 0, 1, ...; the last rows are for testing."""
+    count = 10 * (per_class + test)
+    columns = {
+        "image_id": [f"i{n}" for n in range(count)],
+        "digit": [str(n % 10) for n in range(count)],
+        "split": ["train" if n < 10 * per_class else "test" for n in range(count)],
+    }
+    return checked_index(pa.table(columns), DIGITS)
+
+
+def test_counts_are_those_of_the_paper():
+    counts = LongTailConfig(attribute="label").counts(5000, 10)
+    assert counts == (5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500)
+    assert sum(counts) == 20_431
+    assert LongTailConfig(attribute="label", beta=1).counts(7, 3) == (7, 7, 7)
+    assert LongTailConfig(attribute="label").counts(7, 1) == (7,)
+
+
+def tail(table, **settings):
+    settings = {"attribute": "digit"} | settings
+    return long_tail(table, DIGITS, SubsetConfig(longtail=LongTailConfig(**settings)))
+
+
+def test_long_tail_keeps_the_first_rows_and_leaves_other_splits_whole():
+    chosen = tail(digits())
+    kept = [(row["digit"], int(row["image_id"][1:])) for row in chosen.to_pylist() if row["split"] == "train"]
+    counts = [20, 15, 11, 9, 7, 5, 4, 3, 2, 2]  # int(20 * 10 ** (-i / 9))
+    assert sorted(kept) == sorted((str(d), d + 10 * n) for d, count in enumerate(counts) for n in range(count))
+    assert [row for _, row in kept] == sorted(row for _, row in kept)
+    assert chosen["split"].to_pylist().count("test") == 50
+
+
+def test_one_more_row_a_class_that_has_it_as_the_published_builder():
+    counts = Counter(tail(digits(), one_more=True, splits=("train",))["digit"].to_pylist())
+    assert [counts[str(d)] - 5 for d in range(10)] == [20, 16, 12, 10, 8, 6, 5, 4, 3, 3]
+
+
+def test_rows_chosen_by_hash_depend_on_the_seed_and_not_on_order():
+    table = digits()
+    config = [SubsetConfig(longtail=LongTailConfig(attribute="digit", order="hash"), seed=seed) for seed in (0, 1)]
+    first, second = (set(long_tail(table, DIGITS, item)["image_id"].to_pylist()) for item in config)
+    assert first != second
+    assert first == set(long_tail(table.take(pa.array(range(249, -1, -1))), DIGITS, config[0])["image_id"].to_pylist())
+
+
+def test_a_class_without_enough_rows_is_an_error():
+    with pytest.raises(DataError, match="digit='0' should keep 30 rows in 'train' and has 20; choose a smaller head"):
+        tail(digits(), head=30)
+    with pytest.raises(DataError, match="digit='3' should keep 0 rows"):
+        tail(digits(), head=2, beta=0.1)
+    with pytest.raises(DataError, match="did you mean 'digit'"):
+        tail(digits(), attribute="digits")
+
+
+def test_a_long_tail_to_train_on_and_a_balanced_test_set_go_together():
+    config = SubsetConfig(attribute="digit", per_class=3, longtail=LongTailConfig(attribute="digit"))
+    chosen = long_tail(balance(digits(), DIGITS, config), DIGITS, config)
+    tests = [row["digit"] for row in chosen.to_pylist() if row["split"] == "test"]
+    assert set(Counter(tests).values()) == {3}
+    assert chosen.num_rows == 30 + 78
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LongTailConfig(attribute="a", beta=0), "above 0 and at most 1"),
+        (lambda: LongTailConfig(attribute="a", head=-1), "head must be 0"),
+        (lambda: LongTailConfig(attribute="a", splits=("tset",)), "did you mean 'test'"),
+        (
+            lambda: SubsetConfig(attribute="a", longtail=LongTailConfig(attribute="a", splits=("train", "test"))),
+            "test cannot be balanced and get a long tail",
+        ),
+    ],
+)
+def test_wrong_long_tails_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -22,6 +22,7 @@ INKS: Final[dict[str, tuple[int, int, int]]] = {
     "green": (30, 180, 60),
     "blue": (40, 90, 235),
     "yellow": (240, 220, 50),
+    "navy": (0, 0, 80),
     "violet": (150, 60, 200),
     "orange": (245, 140, 30),
 }

@@ -40,8 +40,9 @@ _SIDE: Final = 28
 class MnistConfig(Source):
     """MNIST-5k as 32 x 32 RGB, attributes ``digit``, ``parity`` (even, odd), ``high`` (5 to 9) and ``color``.
 
-    Row i's colour depends on (seed, i) and the digit alone. The defaults give a large and a small group: the small one
-    is drawn with less contrast.
+    Row i's colour depends on (seed, i) and the digit alone. The defaults give a large group, yellow on gray, and a
+    small one in dark blue with a fifth of its contrast, to which the digits 8 and 9 lean: a small network reads it
+    worse, most of all early in training.
 
     Attributes:
         path: the file, where it is not the installed package's.
@@ -59,10 +60,10 @@ class MnistConfig(Source):
     path: str = ""
     per_digit: int = PER_DIGIT
     colored: bool = True
-    colors: tuple[str, ...] = ("yellow", "blue")
-    shares: tuple[float, ...] = (0.8, 0.2)
-    contrasts: tuple[float, ...] = (1.0, 0.3)
-    correlation: float = 0.3
+    colors: tuple[str, ...] = ("yellow", "navy")
+    shares: tuple[float, ...] = (0.85, 0.15)
+    contrasts: tuple[float, ...] = (1.0, 0.2)
+    correlation: float = 0.5
     paper: int = 64
     seed: int = 0
 
