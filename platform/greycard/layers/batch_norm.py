@@ -41,7 +41,7 @@ class SpreadBatchNorm(nn.Module):
             return nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
             )
-        values = x.float()
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
         shape = [1, -1] + [1] * (x.ndim - 2)
         axes = [axis for axis in range(x.ndim) if axis != 1]
         own = values.new_full((1,), x.numel() / x.shape[1])

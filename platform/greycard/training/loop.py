@@ -338,7 +338,7 @@ class _Run:
         trained = {f"train/{name}": value for name, value in state.sums.means().items()}
         validated = {f"val/{name}": value for name, value in means.items()}
         state.history.append(trained | validated | {"learning_rate": rate})
-        for concern in self.objective.concerns(means):
+        for concern in self.objective.concerns(means) if self.workers.first else ():
             _log.warning("epoch %d: %s", state.epoch + 1, concern)
         if config.keep == "last" or means["loss"] < state.best.loss:
             state.keep_best(means["loss"])
