@@ -137,7 +137,8 @@ def codec_comparison():
         [
             {"measure": "psnr_gap_db", "baseline": 1.35, "fair": 0.8, "difference": -0.55, "low": -0.7, "high": -0.3}
             | {"reduction": 0.41, "reduction_low": 0.22, "reduction_high": 0.52},
-            {"measure": "psnr_db", "baseline": 31.2, "fair": 31.0, "difference": -0.2, "low": -0.4, "high": 0.0} | blank,
+            {"measure": "psnr_db", "baseline": 31.2, "fair": 31.0, "difference": -0.2, "low": -0.4, "high": 0.0}
+            | blank,
             {"measure": "bpp", "baseline": 0.42, "fair": 0.44, "difference": 0.02, "low": 0.01, "high": 0.03} | blank,
         ]
     ).assign(**same)

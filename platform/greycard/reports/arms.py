@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from greycard.reports.frames import nice
-from greycard.reports.prediction_words import LOSS_WORDS, number
+from greycard.reports.prediction_words import LOSS_WORDS, value_label
 
 BASELINE_LOSS: Final = "ce"
 _SEED: Final = re.compile(r"[-_]seed\d+$")
@@ -96,4 +96,4 @@ def _label(stem: str, row: dict[str, Any]) -> str:
         return "baseline (cross-entropy)"
     written = _LAM.search(stem)
     lam = float(row["lam"] if "lam" in row else written.group(1) if written else "nan")
-    return LOSS_WORDS.get(loss, nice(loss)) + ("" if pd.isna(lam) else f", λ = {number(lam)}")
+    return LOSS_WORDS.get(loss, nice(loss)) + ("" if pd.isna(lam) else f", λ = {value_label(lam)}")

@@ -23,7 +23,6 @@ from greycard.reports.prediction_words import (
     VIEW_WORDS,
     Word,
     measure_word,
-    number,
     share,
 )
 
@@ -61,7 +60,7 @@ def disparities_figure(disparities: pd.DataFrame, arms: Sequence[Arm]) -> Figure
     """Draw the disparities of hard decisions, a panel a measure: a row an arm, over its hatched noise floor."""
     rows = disparities[(disparities["decisions"] == "hard") & (disparities["estimate"] == "full_split")]
     shown = [name for name in HARD_MEASURES if name in set(rows["measure"])]
-    figure = Figure(figsize=(3.4 * max(len(shown), 1) + 1.2, 1.7 + 0.45 * len(arms)), layout="constrained")
+    figure = Figure(figsize=(2.6 * max(len(shown), 1) + 1.8, 1.7 + 0.45 * len(arms)), layout="constrained")
     if not shown:
         say_absent(figure.subplots(), "no disparity of decisions in this audit")
         return figure
@@ -122,7 +121,7 @@ def _relative(rows: pd.DataFrame) -> pd.DataFrame:
 def _cost_aim(axes: Axes, max_cost: float) -> None:
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -250 * max_cost), max(high, 250 * max_cost))
-    aim = f"aim: at most {number(100 * max_cost)} point lost"
+    aim = f"aim: at most {100 * max_cost:g} point{'' if max_cost == 0.01 else 's'} lost"
     axes.axvspan(-100 * max_cost, axes.get_xlim()[1], color=GOOD, alpha=0.12, lw=0, label=aim)
 
 

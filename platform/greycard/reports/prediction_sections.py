@@ -93,7 +93,7 @@ def comparison(page: Evidence, frame: pd.DataFrame) -> Block:
         f"The aim was to lower {measure_word(fell[0]).label} by at least {share(page.min_reduction, 0)}" if fell else ""
     )
     if "accuracy" in set(frame["measure"]):
-        aim += f" in decisions, at a loss of accuracy of at most {number(100 * page.max_cost)} point"
+        aim += f" in decisions, at a loss of accuracy of at most {100 * page.max_cost:g} percentage points"
     figure = figures.seeds_figure(frame, page.min_reduction, page.max_cost)
     return Block(
         title=f"Baseline and chosen setting, {seeds} trainings each",
@@ -210,14 +210,15 @@ def chance_of(page: Evidence) -> float:
 
 
 def _sentence(page: Evidence, found: Found) -> str:
-    assert page.disparities is not None and page.groups is not None, "found_in gives nothing without them"
+    assert page.disparities is not None, "found_in gives nothing without disparities"
+    assert page.groups is not None, "found_in gives nothing without groups"
     rows = pick(page.disparities, found.target, found.attribute)
     rows = rows[(rows["measure"] == "sigma_iou") & (rows["decisions"] == "hard")]
     overall = pick(page.groups, found.target, found.attribute)
     overall = overall[(overall["group"] == "all") & (overall["measure"] == "accuracy")]
     base = next((arm for arm in found.arms if arm.baseline), found.arms[0])
     others = [arm for arm in found.arms if arm.name != base.name and len(rows_of(rows, arm))]
-    name = heading((found.target, found.attribute))
+    name = heading((found.target, found.attribute)).capitalize()
     before, word = rows_of(rows, base), DISPARITY_WORDS["sigma_iou"]
     if not len(before):
         return f"{name}: σ_IOU was not measured."
@@ -254,8 +255,8 @@ def _squeezing(frame: pd.DataFrame, found: Found) -> Block:
         title=f"Is the gain real or squeezed: {name}",
         paragraphs=(
             "A predictor that only becomes less sure of everything lowers every difference of probabilities and "
-            "changes no decision. So each gain is measured again: in decisions, and in probabilities that were refitted to the "
-            "labels, which undoes squeezing.",
+            "changes no decision. So each gain is measured again: in decisions, and in probabilities that were refitted "
+            "to the labels, which undoes squeezing.",
         ),
         pictures=(
             picture(
@@ -267,7 +268,7 @@ def _squeezing(frame: pd.DataFrame, found: Found) -> Block:
                 f"Fall of each group difference by view, {name}",
             ),
         ),
-        tables=(tables.squeezing(rows, arms),),
+        tables=tuple(tables.squeezing(rows, arm) for arm in arms),
     )
 
 

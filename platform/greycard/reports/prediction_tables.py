@@ -23,6 +23,7 @@ from greycard.reports.prediction_words import (
     number,
     share,
     span,
+    value_label,
 )
 from greycard.reports.tables import Table
 
@@ -161,32 +162,32 @@ def decisions_and_calibration(table: pd.DataFrame) -> Table:
     )
 
 
-def squeezing(frame: pd.DataFrame, arms: Sequence[Arm]) -> Table:
-    """Return how much of every disparity fell in each view, and the verdict in words."""
-    views = [name for name in VIEW_WORDS if name in set(frame["view"])]
+def squeezing(frame: pd.DataFrame, arm: Arm) -> Table:
+    """Return how much of every disparity fell for an arm: in each view, and the verdict in words."""
+    part = rows_of(frame, arm)
     made, marks = [], []
-    for arm in arms:
-        part = rows_of(frame, arm)
-        for measure in (name for name in DISPARITY_WORDS if name in set(part["measure"])):
-            rows = part[part["measure"] == measure]
-            found = [_fell(rows[rows["view"] == view], view) for view in views]
-            hard = rows[rows["view"] == "hard"]
-            verdicts = rows.drop_duplicates("system")["verdict"].tolist()
-            made.append(
-                (
-                    DISPARITY_WORDS[measure].label,
-                    arm.label,
-                    *found,
-                    share(mean(hard, "survives"), 0),
-                    _verdict(verdicts),
-                )
+    for measure in (name for name in DISPARITY_WORDS if name in set(part["measure"])):
+        rows = part[part["measure"] == measure]
+        views = {view: rows[rows["view"] == view] for view in rows["view"].drop_duplicates()}
+        refits = [mean(found, "reduction") for view, found in views.items() if view not in ("soft", "hard")]
+        hard = views.get("hard", rows[:0])
+        verdicts = rows.drop_duplicates("system")["verdict"].tolist()
+        made.append(
+            (
+                DISPARITY_WORDS[measure].label,
+                _fell(views.get("soft", rows[:0])),
+                _fell(hard),
+                _range(refits),
+                share(mean(hard, "survives"), 0),
+                _verdict(verdicts),
             )
-            marks.append("squeezed" in verdicts)
-    heads = ("measure", "system", *(VIEW_WORDS[view] for view in views), "of the gain, in decisions", "verdict")
+        )
+        marks.append("squeezed" in verdicts)
+    several = f", mean of {len(arm.systems)} trainings" if len(arm.systems) > 1 else ""
     return Table(
-        "How much each difference fell against the baseline (means over seeds; with an interval where there is one "
-        "training). A row is set off where a gain was squeezing.",
-        heads,
+        f"How much each difference fell against the baseline: {arm.label}{several}. A row is set off where a gain was "
+        "squeezing.",
+        ("measure", "probabilities", "decisions", "refitted probabilities", "of the gain, in decisions", "verdict"),
         tuple(made),
         tuple(marks),
     )
@@ -213,7 +214,7 @@ def comparison(frame: pd.DataFrame, covered: str) -> Table:
     return Table(
         f"Means over {seeds} pairs of trainings on {count:,} images; intervals hold the chance of both.",
         (
-            "measure", "in", "baseline", "with the fairness loss", f"change [{covered} interval]",
+            "measure", "in", "baseline", "chosen setting", f"change [{covered} interval]",
             f"fell by [{covered} interval]",
         ),
         tuple(made),
@@ -260,11 +261,20 @@ def _chance(p: float, chance: float) -> str:
     return f"{'yes' if p < chance else 'no'} (p = {p:.3f})"
 
 
-def _fell(rows: pd.DataFrame, view: str) -> str:
+def _fell(rows: pd.DataFrame) -> str:
     value = share(mean(rows, "reduction"), 0)
-    if len(rows) != 1 or view not in ("soft", "hard") or pd.isna(rows["low"].iloc[0]):
+    if len(rows) != 1 or pd.isna(rows["low"].iloc[0]):
         return value
     return f"{value} [{_bare(rows['low'].iloc[0])}, {_bare(rows['high'].iloc[0])}]"
+
+
+def _range(found: Sequence[float]) -> str:
+    """Return the lowest and the highest reduction over the refits."""
+    known = [value for value in found if not pd.isna(value)]
+    if not known:
+        return DASH
+    low, high = share(min(known), 0), share(max(known), 0)
+    return low if low == high else f"{_bare(min(known))} to {high}"
 
 
 def _bare(value: float) -> str:
@@ -283,7 +293,7 @@ def _loss(row: Mapping[Any, Any]) -> str:
     name = str(row.get("loss", DASH))
     lam = row.get("lam")
     text = LOSS_WORDS.get(name, nice(name))
-    return text if lam is None or pd.isna(lam) or not lam else f"{text}, λ = {number(float(lam))}"
+    return text if lam is None or pd.isna(lam) or not lam else f"{text}, λ = {value_label(float(lam))}"
 
 
 def _source(row: Mapping[Any, Any]) -> str:

@@ -21,12 +21,19 @@ class Word:
         explains: what it is, in one sentence.
         better: its better end; None where there is none.
         share: it is a share, written in per cent and its differences in percentage points.
+        decimals: how many its numbers have; None gives three significant digits.
     """
 
     label: str
     explains: str = ""
     better: Literal["higher", "lower"] | None = "lower"
     share: bool = False
+    decimals: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The label without its unit, for sentences."""
+        return self.label.partition(" [")[0]
 
 
 ACCURACY: Final = Word(
@@ -47,6 +54,7 @@ GROUP_WORDS: Final[dict[str, Word]] = {
     "auc": Word(
         label="AUC",
         better="higher",
+        decimals=3,
         explains="The chance that an image of a class is ranked above one that is not of it; 0.5 is guessing.",
     ),
     "ece": Word(
@@ -58,6 +66,7 @@ GROUP_WORDS: Final[dict[str, Word]] = {
 DISPARITY_WORDS: Final[dict[str, Word]] = {
     "sigma_iou": Word(
         label="σ_IOU",
+        decimals=4,
         explains="The standard deviation between groups of their IoU (with Bessel's correction): 0 where all groups "
         "are predicted equally well. The search of “Enhancing Fairness of Visual Attribute Predictors” minimises it.",
     ),
@@ -82,6 +91,9 @@ DISPARITY_WORDS: Final[dict[str, Word]] = {
     "dp_mi": Word(label="L_dp^mi", explains="Demographic parity as mutual information, in nats (eq. 4)."),
 }
 HARD_MEASURES: Final = ("sigma_iou", "dp_difference", "eo_difference")
+PSNR: Final = Word(
+    label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
+)
 SEARCH_WORDS: Final[dict[str, Word]] = {
     **{name: word for name, word in GROUP_WORDS.items() if name != "iou"},
     **{name: DISPARITY_WORDS[name] for name in HARD_MEASURES},
@@ -90,16 +102,24 @@ SEARCH_WORDS: Final[dict[str, Word]] = {
     "loss": Word(label="loss"),
     "ce": Word(label="cross-entropy"),
     "fair": Word(label="fairness loss"),
-    "bpp": Word(label="bits per pixel", explains="How much a compressed image weighs; an uncompressed one has 24."),
+    "bpp": Word(
+        label="bits per pixel", decimals=3, explains="How much a compressed image weighs; an uncompressed one has 24."
+    ),
     "bpp_estimated": Word(label="bits per pixel (estimated)"),
     "bpp_payload": Word(label="bits per pixel (coded bytes)"),
     "bpp_total": Word(label="bits per pixel (whole file)"),
-    "psnr": Word(label="PSNR [dB]", better="higher", explains="How close a restored image is to its original."),
-    "psnr_db": Word(label="PSNR [dB]", better="higher", explains="How close a restored image is to its original."),
+    "psnr": Word(
+        label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
+    ),
+    "psnr_db": Word(
+        label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
+    ),
     "ssim": Word(label="SSIM", better="higher"),
     "mse": Word(label="MSE"),
     "psnr_gap_db": Word(
-        label="PSNR gap [dB]", explains="How much better the best restored group is than the worst, in mean PSNR."
+        label="PSNR gap [dB]",
+        decimals=3,
+        explains="How much better the best restored group is than the worst, in mean PSNR.",
     ),
     "disparity": Word(label="group difference", explains="The largest difference between groups."),
     "bias": Word(label="group difference", explains="The largest difference between groups."),
@@ -114,7 +134,7 @@ PARAMETER_WORDS: Final = {
     "lam": "λ",
     "lambda": "λ",
     "lmbda": "λ (rate-distortion)",
-    "mu": "μ (weight of the parity term)",
+    "mu": "μ",
     "kind": "loss",
 }
 VIEW_WORDS: Final = {
@@ -159,7 +179,8 @@ def parameter_label(name: str) -> str:
 def value_label(value: object) -> str:
     """Return a setting's value: numbers short, kinds of losses by their name."""
     if isinstance(value, float | int) and not isinstance(value, bool):
-        return number(float(value))
+        text = number(float(value))
+        return text.rstrip("0").rstrip(".") if "." in text and "×" not in text else text
     return LOSS_WORDS.get(str(value), nice(str(value)))
 
 
@@ -191,7 +212,7 @@ def share(value: float, digits: int = 1) -> str:
 
 def amount(value: float, word: Word) -> str:
     """Return a measure's value as its word has it."""
-    return share(value) if word.share else number(value)
+    return share(value) if word.share else _plain(value, word)
 
 
 def change(value: float, word: Word) -> str:
@@ -199,15 +220,21 @@ def change(value: float, word: Word) -> str:
     if math.isnan(value):
         return DASH
     plus = "+" if value > 0 else ""
-    return f"{plus}{_signed(100 * value, 1)} points" if word.share else plus + number(value)
+    return f"{plus}{_signed(100 * value, 1)} points" if word.share else plus + _plain(value, word)
 
 
 def span(low: float, high: float, word: Word) -> str:
     """Return an interval as ``[low, high]``; a dash where there is none."""
     if math.isnan(low) or math.isnan(high):
         return DASH
-    ends = [_signed(100 * end, 1) if word.share else number(end) for end in (low, high)]
+    ends = [_signed(100 * end, 1) if word.share else _plain(end, word) for end in (low, high)]
     return f"[{ends[0]}, {ends[1]}]"
+
+
+def _plain(value: float, word: Word) -> str:
+    if word.decimals is None or not math.isfinite(value):
+        return number(value)
+    return _signed(value, word.decimals)
 
 
 def _signed(value: float, digits: int) -> str:

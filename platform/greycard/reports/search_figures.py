@@ -7,6 +7,7 @@ Every function takes the trials and returns a ``matplotlib.figure.Figure``. Colo
 """
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
-from greycard.reports.prediction_words import metric_word, number, parameter_label, value_label
+from greycard.reports.prediction_words import metric_word, parameter_label, value_label
 from greycard.reports.search_frames import (
     FAILED,
     Goals,
@@ -47,8 +48,11 @@ def pareto(
     does not show, so there is no line.
     """
     pairs = list(itertools.combinations([metric for metric, _ in goals], 2))
-    figure = Figure(figsize=(4.4 * len(pairs) + (1.4 if len(pairs) == 1 else 0.8), 4.6), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(pairs)))
+    across = min(len(pairs), 2)
+    down = math.ceil(len(pairs) / across)
+    size = (6.4, 4.8) if len(pairs) == 1 else (4.3 * across + 1, 3.8 * down)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = [figure.add_subplot(down, across, place) for place in range(1, len(pairs) + 1)]
     rows = finished(trials, [metric for metric, _ in goals])
     best = front(rows, goals) if len(rows) else np.zeros(0, bool)
     modes = dict(goals)
@@ -120,6 +124,7 @@ def against(
     panels = np.atleast_1d(figure.subplots(len(metrics), 1, sharex=True))
     for axes, metric in zip(panels, metrics, strict=True):
         style(axes, _label(metric))
+        axes.margins(0.06, 0.14)
         rows = finished(trials, [metric])
         rows = rows[rows[setting].notna()]
         if not len(rows):
@@ -213,7 +218,7 @@ def _colour_bar(figure: Figure, points: Any, panels: Any, color: str, trials: pd
     bar = figure.colorbar(points, ax=list(panels), pad=0.02, aspect=28)
     bar.set_label(parameter_label(color), fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8.5, colors=INK)
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value), 2)))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     bar.ax.yaxis.set_minor_locator(NullLocator())
 
 
@@ -254,16 +259,25 @@ def _rings(axes: Axes, rows: pd.DataFrame, x: Any, y: Any, chosen: Mapping[str, 
     for name, trial in chosen.items():
         names.setdefault(trial, []).append(name)
     numbers = rows["number"].tolist()
-    for trial, called in names.items():
+    axes.get_xlim(), axes.get_ylim()  # settles the limits, so that the panel's room is known
+    for index, (trial, called) in enumerate(names.items()):
         if trial not in numbers:
             continue
         place = numbers.index(trial)
         axes.plot(x[place], y[place], ls="none", marker="o", ms=14, mfc="none", mec=CHOSEN, mew=2, zorder=4)
-        axes.annotate(
-            f"{' and '.join(called)} (trial {trial})", (x[place], y[place]), xytext=(10, 10),
-            textcoords="offset points", fontsize=9, color=CHOSEN, weight="bold", zorder=6,
-            bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8},
-        )  # fmt: skip
+        at = (float(x[place]), float(y[place]))
+        _name(axes, at, f"{' and '.join(called)} (trial {trial})", below=index % 2 == 1)
+
+
+def _name(axes: Axes, at: tuple[float, float], text: str, *, below: bool) -> None:
+    """Write a name beside a point, on the side where the panel has room; every second one below its point."""
+    right, up = axes.transAxes.inverted().transform(axes.transData.transform(at))
+    below = up > 0.85 or (below and up > 0.15)
+    axes.annotate(
+        text, at, xytext=(-11 if right > 0.6 else 11, -12 if below else 12), textcoords="offset points", fontsize=9,
+        color=CHOSEN, weight="bold", zorder=6, ha="right" if right > 0.6 else "left", va="top" if below else "bottom",
+        bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
+    )  # fmt: skip
 
 
 def _shade_better(axes: Axes, x: str, y: str, baseline: Mapping[str, float], modes: Mapping[str, str]) -> None:
@@ -307,7 +321,7 @@ def _setting_axis(axes: Axes, trials: pd.DataFrame, setting: str) -> None:
 def _logarithmic(axes: Axes) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value), 2)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     low, high = axes.get_xlim()
     if np.log10(high / low) < 1.5:
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

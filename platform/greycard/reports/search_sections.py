@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from greycard.metrics.prediction_seeds import verdict as seeds_verdict
 from greycard.reports import search_figures as figures
 from greycard.reports import search_tables as tables
 from greycard.reports.pages import Block, Picture, picture
@@ -55,6 +56,10 @@ class Search(Protocol):
     @property
     def comparison(self) -> pd.DataFrame | None: ...  # noqa: D102
     @property
+    def min_reduction(self) -> float: ...  # noqa: D102
+    @property
+    def max_cost(self) -> float: ...  # noqa: D102
+    @property
     def show(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
@@ -82,21 +87,18 @@ def check(page: Search) -> None:
 def blocks(page: Search) -> tuple[Block, ...]:
     """Return the blocks of a search."""
     lost = page.trials[page.trials["status"].isin((FAILED, STOPPED))]
-    others = [name for name in all_metrics(page.trials) if bare(name) not in {bare(told) for told in _told(page)}]
+    told = {bare(name) for name in _told(page)}
+    others = [name for name in all_metrics(page.trials) if bare(name) not in told]
     known = (tables.chosen(page.trials, page.goals, page.chosen, page.baseline),)
     return (
         Block(
             title="The search",
-            paragraphs=(counts_text(page.trials),),
             pictures=tuple(_pictures(page)),
             tables=known if page.chosen or page.baseline else (),
-            details=(
-                ("Every trial", (tables.every(page.trials, page.goals, _told(page)),)),
-                *(
-                    (("All metrics of every trial", (tables.every(page.trials, page.goals, others),)),)
-                    if others
-                    else ()
-                ),
+            details=tuple(
+                (summary, (tables.every(page.trials, page.goals, names),))
+                for summary, names in (("Every trial", _told(page)), ("Other metrics of every trial", others))
+                if names
             ),
         ),
         Block(
@@ -139,7 +141,7 @@ def words(page: Search) -> dict[str, str]:
 
 def goals_text(page: Search) -> str:
     """Return the goals for people: ``low σ_IOU and high accuracy``."""
-    each = [f"{'low' if mode == 'min' else 'high'} {metric_word(metric).label}" for metric, mode in page.goals]
+    each = [f"{'low' if mode == 'min' else 'high'} {metric_word(metric).name}" for metric, mode in page.goals]
     return each[0] if len(each) == 1 else f"{', '.join(each[:-1])} and {each[-1]}"
 
 
@@ -201,10 +203,12 @@ def _front_caption(page: Search) -> str:
 
 
 def _of(metrics: Sequence[str], between: str = " and ") -> str:
-    return between.join(metric_word(name).label for name in metrics)
+    return between.join(metric_word(name).name for name in metrics)
 
 
 def _verdict(page: Search) -> str:
+    if page.comparison is not None and {"sigma_iou", "accuracy"} <= set(page.comparison["measure"]):
+        return seeds_verdict(page.comparison, page.min_reduction, page.max_cost)
     rows = finished(page.trials, [metric for metric, _ in page.goals])
     if not len(rows):
         return (
@@ -258,4 +262,4 @@ def _number(page: Search, row: "pd.Series[object]", metric: str) -> str:
     word = metric_word(metric)
     level = baseline_of(page.baseline, metric)
     before = "" if np.isnan(level) else f" (baseline {amount(level, word)})"
-    return f"{word.label} {amount(float(str(row[column(page.trials, metric)])), word)}{before}"
+    return f"{word.name} {amount(float(str(row[column(page.trials, metric)])), word)}{before}"
