@@ -13,7 +13,7 @@ from greycard.generators.stylegan2.layers import (
     EqualLinear,
     MinibatchStd,
     ModulatedConv2d,
-    fir_kernel,
+    fir_taps,
     upsample,
 )
 
@@ -36,12 +36,12 @@ def test_upsampling_is_zero_stuffing_and_the_filter():
     image = np.random.default_rng(0).normal(size=(5, 6))
     full = convolve2d(spread(image), 4 * KERNEL, mode="full")
     expected = full[1 : 1 + 10, 1 : 1 + 12]  # two zeros before, one after, of a filter with four taps
-    found = upsample(torch.as_tensor(image)[None, None], fir_kernel(4.0).double())
+    found = upsample(torch.as_tensor(image)[None, None], fir_taps(2.0).double())
     np.testing.assert_allclose(found[0, 0].numpy(), expected, rtol=1e-6)
 
 
 def test_upsampling_keeps_a_constant_inside():
-    up = upsample(torch.ones(1, 1, 6, 6), fir_kernel(4.0))
+    up = upsample(torch.ones(1, 1, 6, 6), fir_taps(2.0))
     torch.testing.assert_close(up[0, 0, 2:-2, 2:-2], torch.ones(8, 8))
 
 

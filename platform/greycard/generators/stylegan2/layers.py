@@ -23,26 +23,27 @@ def activate(x: Tensor) -> Tensor:
     return leaky_relu(x, SLOPE) * GAIN
 
 
-def fir_kernel(gain: float = 1.0) -> Tensor:
-    """Return the (4, 4) resampling filter [1, 3, 3, 1] ⊗ [1, 3, 3, 1], summing to ``gain``."""
+def fir_taps(gain: float = 1.0) -> Tensor:
+    """Return the (4,) resampling filter [1, 3, 3, 1] of one axis, summing to ``gain``."""
     taps = torch.tensor(FIR)
-    kernel = torch.outer(taps, taps)
-    return kernel * (gain / kernel.sum())
+    return taps * (gain / taps.sum())
 
 
-def filtered(x: Tensor, kernel: Tensor, padding: tuple[int, int, int, int], stride: int = 1) -> Tensor:
-    """Filter each channel of (N, C, H, W), padded with zeros (left, right, top, bottom)."""
-    channels = x.shape[1]
-    weight = kernel.to(x.dtype).expand(channels, 1, *kernel.shape)
-    return conv2d(nn.functional.pad(x, padding), weight, stride=stride, groups=channels)
+def filtered(x: Tensor, taps: Tensor, padding: tuple[int, int], stride: int = 1) -> Tensor:
+    """Filter each channel of (N, C, H, W) along both axes, padded with zeros (before, after) on each."""
+    channels, taps = x.shape[1], taps.to(x.dtype)
+    x = nn.functional.pad(x, (*padding, *padding))
+    down = taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
+    across = taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
+    return conv2d(conv2d(x, down, stride=(stride, 1), groups=channels), across, stride=(1, stride), groups=channels)
 
 
-def upsample(x: Tensor, kernel: Tensor) -> Tensor:
-    """Double height and width: zeros between the pixels, then the filter; ``kernel`` sums to 4."""
+def upsample(x: Tensor, taps: Tensor) -> Tensor:
+    """Double height and width: zeros between the pixels, then the filter; ``taps`` sum to 2."""
     n, c, h, w = x.shape
     spread = x.new_zeros(n, c, h, 2, w, 2)
     spread[:, :, :, 0, :, 0] = x
-    return filtered(spread.view(n, c, 2 * h, 2 * w), kernel, (2, 1, 2, 1))
+    return filtered(spread.view(n, c, 2 * h, 2 * w), taps, (2, 1))
 
 
 class EqualLinear(nn.Module):
@@ -86,7 +87,7 @@ class EqualConv2d(nn.Module):
         active: apply the leaky rectifier.
     """
 
-    kernel: Tensor
+    taps: Tensor
 
     def __init__(
         self, inputs: int, outputs: int, side: int, *, down: bool = False, bias: bool = True, active: bool = True
@@ -97,14 +98,17 @@ class EqualConv2d(nn.Module):
         self.scale = 1.0 / math.sqrt(inputs * side * side)
         self.down, self.active, self.padding = down, active, side // 2
         if down:
-            self.register_buffer("kernel", fir_kernel(), persistent=False)
+            self.register_buffer("taps", fir_taps(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H, W), or half of H and W."""
         weight = self.weight * self.scale
         if self.down:  # a filter of 4 taps and the kernel, placed so that exactly H / 2 values come out
-            low, high = self.padding + 1, self.padding + 1
-            y = conv2d(filtered(x, self.kernel, (low, high, low, high)), weight, self.bias, stride=2)
+            edge = self.padding + 1
+            if self.padding:
+                y = conv2d(filtered(x, self.taps, (edge, edge)), weight, self.bias, stride=2)
+            else:  # a 1x1 convolution looks at every second filtered value only
+                y = conv2d(filtered(x, self.taps, (edge, edge), stride=2), weight, self.bias)
         else:
             y = conv2d(x, weight, self.bias, padding=self.padding)
         return activate(y) if self.active else y
@@ -126,7 +130,7 @@ class ModulatedConv2d(nn.Module):
         demodulate: divide by the expected standard deviation of the output.
     """
 
-    kernel: Tensor
+    taps: Tensor
 
     def __init__(
         self, inputs: int, outputs: int, side: int, styles: int, *, up: bool = False, demodulate: bool = True
@@ -137,7 +141,7 @@ class ModulatedConv2d(nn.Module):
         self.scale = 1.0 / math.sqrt(inputs * side * side)
         self.up, self.demodulate, self.padding = up, demodulate, side // 2
         if up:
-            self.register_buffer("kernel", fir_kernel(gain=4.0), persistent=False)
+            self.register_buffer("taps", fir_taps(gain=2.0), persistent=False)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """(N, inputs, H, W), (N, styles) -> (N, outputs, H, W), or twice H and W."""
@@ -146,7 +150,7 @@ class ModulatedConv2d(nn.Module):
         x = x * style[:, :, None, None]
         if self.up:
             y = conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-            y = filtered(y, self.kernel, (1, 1, 1, 1))
+            y = filtered(y, self.taps, (1, 1))
         else:
             y = conv2d(x, weight, padding=self.padding)
         if self.demodulate:

@@ -18,7 +18,7 @@ from greycard.generators.stylegan2.layers import (
     MinibatchStd,
     ModulatedConv2d,
     activate,
-    fir_kernel,
+    fir_taps,
     upsample,
 )
 
@@ -116,7 +116,7 @@ class Synthesis(nn.Module):
             output takes that of the layer that follows it.
     """
 
-    kernel: Tensor
+    taps: Tensor
 
     def __init__(self, size: int, styles: int, base: int, most: int) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class Synthesis(nn.Module):
             layers += [StyledLayer(before, width, side, styles, up=True), StyledLayer(width, width, side, styles)]
             outputs.append(ToRgb(width, styles))
         self.layers, self.outputs = nn.ModuleList(layers), nn.ModuleList(outputs)
-        self.register_buffer("kernel", fir_kernel(gain=4.0), persistent=False)
+        self.register_buffer("taps", fir_taps(gain=2.0), persistent=False)
 
     def forward(self, w: Tensor, noise: Noise = "random") -> Tensor:
         """(N, L, W) -> (N, 3, H, W) float, about [-1, 1]."""
@@ -141,7 +141,7 @@ class Synthesis(nn.Module):
             for layer in range(first, last + 1):
                 x = self.layers[layer](x, w[:, layer], noise)
             rgb = output(x, w[:, last + 1])
-            image = rgb if image is None else upsample(image, self.kernel) + rgb
+            image = rgb if image is None else upsample(image, self.taps) + rgb
         assert image is not None
         return image
 
