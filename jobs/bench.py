@@ -24,11 +24,13 @@ from jobs.benchmarks import faces as faces_bench
 from jobs.benchmarks import joint as joint_bench
 from jobs.benchmarks import memory as memory_bench
 from jobs.benchmarks import streaming as streaming_bench
+from jobs.benchmarks import tune as tune_bench
 from jobs.benchmarks.by_group import ByGroupConfig
 from jobs.benchmarks.faces import FacesBenchmarkConfig
 from jobs.benchmarks.joint import JointBenchmarkConfig
 from jobs.benchmarks.memory import MemoryConfig
 from jobs.benchmarks.streaming import StreamingConfig
+from jobs.benchmarks.tune import TuneConfig
 
 RUNS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "streaming": streaming_bench.run,
@@ -36,6 +38,7 @@ RUNS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "joint": joint_bench.run,
     "by_group": by_group_bench.run,
     "faces": faces_bench.run,
+    "tune": tune_bench.run,
 }
 
 
@@ -50,7 +53,7 @@ class BenchJob:
     """
 
     config: Annotated[
-        StreamingConfig | MemoryConfig | JointBenchmarkConfig | ByGroupConfig | FacesBenchmarkConfig,
+        StreamingConfig | MemoryConfig | JointBenchmarkConfig | ByGroupConfig | FacesBenchmarkConfig | TuneConfig,
         Field(discriminator="kind"),
     ]
     directory: str = "runs/bench"
@@ -108,7 +111,19 @@ def faces() -> BenchJob:
     return BenchJob(config=FacesBenchmarkConfig())
 
 
-RECIPES = {"streaming": streaming, "memory": memory, "joint": joint, "by_group": by_group, "faces": faces}
+def tune() -> BenchJob:
+    """24 short trials through the search (Ray Tune, study, MLflow) against a plain Optuna loop over a process pool."""
+    return BenchJob(config=TuneConfig())
+
+
+RECIPES = {
+    "streaming": streaming,
+    "memory": memory,
+    "joint": joint,
+    "by_group": by_group,
+    "faces": faces,
+    "tune": tune,
+}
 
 if __name__ == "__main__":
     sys.exit(command.main("bench", RECIPES, bench, __doc__))

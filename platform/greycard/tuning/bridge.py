@@ -78,8 +78,7 @@ class Follower(Callback):  # type: ignore[misc]
         start, key = time.perf_counter(), _key(trial)
         self.first_start = self.first_start or start
         self._began[key] = start
-        self._ledger.study.start(*key)
-        self._scribe.begin(key)
+        self._scribe.begin(key, self._ledger.study.start(*key))
         self.held += time.perf_counter() - start
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
@@ -137,4 +136,5 @@ def _reason(error_file: str | None) -> str:
         return "its process ended without a reason"
     last = re.split(r"^Failure # .*$", text, flags=re.MULTILINE)[-1]
     lines = [line.strip() for line in last.splitlines() if line.strip() and not line.startswith("\t")]
-    return f"its process died: {' '.join(lines)}"
+    told = " ".join(lines).partition(" Some common causes")[0]
+    return f"its process died (killed for want of memory, or crashed): {told}"

@@ -15,10 +15,14 @@ class EventFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._writers: dict[str, Any] = {}
+        self._steps: dict[str, int] = {}
 
     def write(self, run: str, metrics: Mapping[str, float], step: int) -> None:
         """Add numbers at a step; what an earlier start wrote from that step on is marked as void."""
+        if run in self._writers and step <= self._steps.get(run, step - 1):  # started again: what it wrote is void
+            self._writers.pop(run).close()
         writer = self._writers.get(run) or self._open(run, step)
+        self._steps[run] = step
         for name, value in metrics.items():
             if not math.isnan(value):
                 writer.add_scalar(name, value, step)

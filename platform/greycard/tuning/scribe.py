@@ -42,9 +42,14 @@ class Scribe:
         self.held = 0.0
         self._thread.start()
 
-    def begin(self, key: RunKey) -> None:
-        """Show a trial as running."""
-        self._put(lambda: (self._child(key.number), None)[1])
+    def begin(self, key: RunKey, attempts: int) -> None:
+        """Show a trial as running and write down how often the run was started."""
+
+        def job() -> None:
+            self._study.write_attempts(key.number, key.seed, attempts)
+            self._child(key.number)
+
+        self._put(job)
 
     def report(self, key: RunKey, metrics: Mapping[str, float], step: int) -> None:
         """Log what a run reported at a step, in one call."""

@@ -127,11 +127,14 @@ class Study:
         return self.entries[-1]
 
     def start(self, number: int, seed: int) -> int:
-        """Count a start of a run; returns how many there were."""
+        """Count a start of a run; returns how many there were. ``write_attempts`` keeps it."""
         attempts = self.entries[number].attempts
         attempts[seed] = attempts.get(seed, 0) + 1
-        self._storage.set_trial_user_attr(self._ids[number], f"attempts/seed{seed}", attempts[seed])
         return attempts[seed]
+
+    def write_attempts(self, number: int, seed: int, attempts: int) -> None:
+        """Write down how often a run was started."""
+        self._storage.set_trial_user_attr(self._ids[number], f"attempts/seed{seed}", attempts)
 
     def end(self, number: int, seed: int, outcome: RunOutcome) -> None:
         """Write a run's outcome down."""

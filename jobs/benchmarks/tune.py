@@ -1,0 +1,159 @@
+"""A search of short trials through Ray Tune against a plain Optuna loop over a pool of processes, in the same run.
+
+Both train the same small networks (torch, about a second each), at the same concurrency, with the same sampler. The
+clock of each starts when its first trial begins and all of its processes are up: start-up is not compared. The plain
+loop logs nothing; the search keeps its study, MLflow children and event files, so its ratio holds that cost too.
+"""
+
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from greycard.streaming.session import SessionConfig, session
+from greycard.tracking import job_run
+from greycard.tuning import Float, Goal, Parameter, SearchConfig, Trial, search
+
+SPACE: Mapping[str, Parameter] = {"lam": Float(low=0.1, high=1000.0, log=True)}
+GOALS = (Goal(metric="loss"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneConfig:
+    """What is timed.
+
+    Attributes:
+        trials: in each of the two.
+        concurrent: trials at once.
+        epochs: reports of a trial.
+        steps: optimiser steps an epoch; 80 is about a fifth of a second on one core.
+        rounds: how often the pair is timed, in turn; the ratio is the median of theirs.
+        seed: of the suggestions and of the training.
+    """
+
+    kind: Literal["tune"] = "tune"
+    trials: int = 24
+    concurrent: int = 2
+    epochs: int = 5
+    steps: int = 80
+    rounds: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "concurrent", "epochs", "steps", "rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+def run(config: TuneConfig) -> dict[str, Any]:
+    """Time both; returns seconds after start-up, their ratio and what logging took."""
+    plain, tuned, trials, logging, held, startup = [], [], [], [], [], []
+    with tempfile.TemporaryDirectory() as folder, session(SessionConfig(address="local", progress=False)):
+        for number in range(config.rounds):
+            plain.append(_plain(config))
+            seconds, inside = _tuned(config, Path(folder) / str(number))
+            tuned.append(seconds["search"])
+            logging.append(seconds["logging"] / seconds["search"])
+            held.append(seconds["held"] / seconds["search"])
+            startup.append(seconds["startup"])
+            trials.append(inside)
+    return {
+        "trials": config.trials,
+        "concurrent": config.concurrent,
+        "rounds": config.rounds,
+        "plain_seconds": statistics.median(plain),
+        "search_seconds": statistics.median(tuned),
+        "ratio": statistics.median(ours / theirs for ours, theirs in zip(tuned, plain, strict=True)),
+        "target_ratio": 1.1,
+        "trial_seconds": statistics.median(trials),
+        "startup_seconds": statistics.median(startup),
+        "held_share": statistics.median(held),
+        "logging_share": statistics.median(logging),
+        "target_share": 0.05,
+    }
+
+
+def train(settings: Mapping[str, Any], config: TuneConfig, report: Any) -> float:
+    """Fit a small network to noise under weight decay λ/1000; returns its last loss."""
+    import torch
+
+    torch.set_num_threads(1)
+    random = torch.Generator().manual_seed(config.seed)
+    images, labels = torch.randn(64, 3, 32, 32, generator=random), torch.randint(0, 10, (64,), generator=random)
+    torch.manual_seed(config.seed)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 16, 3, 2, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(16 * 256, 10)
+    )
+    optimizer = torch.optim.SGD(network.parameters(), 0.01, weight_decay=settings["lam"] / 1000)
+    loss = torch.zeros(())
+    for epoch in range(config.epochs):
+        for _ in range(config.steps):
+            loss = torch.nn.functional.cross_entropy(network(images), labels)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        report({"loss": loss.item()}, epoch + 1)
+    return loss.item()
+
+
+def _tuned(config: TuneConfig, directory: Path) -> tuple[dict[str, float], float]:
+    """Return the search's seconds and its median trial."""
+    how = SearchConfig(trials=config.trials, concurrent=config.concurrent, seed=config.seed)
+    with job_run(study="bench", name="tune: the search", directory=directory, config=how) as parent:
+        result = search(
+            name="bench",
+            directory=directory,
+            space=SPACE,
+            goals=GOALS,
+            config=how,
+            trial=_trial,
+            shared=config,
+            run=parent,
+            identity={},
+            progress=False,
+        )
+    return result.seconds, float(result.trials["seconds"].median())
+
+
+def _trial(trial: Trial, config: TuneConfig) -> dict[str, float]:
+    return {"loss": train(trial.settings, config, trial.report)}
+
+
+def _plain(config: TuneConfig) -> float:
+    """Return the seconds of an ask-and-tell loop over a warm pool."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=config.seed))
+    ranges = {name: parameter.distribution() for name, parameter in SPACE.items()}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(config.concurrent, mp_context=context) as pool:
+        list(pool.map(_warm, range(config.concurrent)))
+        start = time.perf_counter()
+        running: dict[Any, Any] = {}
+        asked = 0
+        while asked < config.trials or running:
+            while asked < config.trials and len(running) < config.concurrent:
+                trial = study.ask(fixed_distributions=ranges)
+                running[pool.submit(_quiet, trial.params, config)] = trial
+                asked += 1
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                study.tell(running.pop(done), done.result())
+        return time.perf_counter() - start
+
+
+def _warm(_: int) -> None:
+    """Import what training needs, long enough that each process of the pool gets one call."""
+    import torch
+
+    torch.set_num_threads(1)
+    time.sleep(1.0)
+
+
+def _quiet(settings: Mapping[str, Any], config: TuneConfig) -> float:
+    return train(settings, config, lambda metrics, step: None)
