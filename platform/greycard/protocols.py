@@ -1,4 +1,4 @@
-"""The contracts of greycard: what a codec, a classifier and a measure are. Read this page first.
+"""The contracts of greycard: what a codec, a classifier, a generator and a measure are. Read this page first.
 
 Pixels travel as 8-bit tensors, because that is what a decoder writes and what a person sees:
 ``images: (N, 3, H, W) uint8``, RGB. Float conversions (range, mean) live inside each model.
@@ -7,9 +7,13 @@ Results never depend on which other images share a batch: a model that computes 
 one fixed size (``greycard.layers.batching``), and anything random is seeded per image.
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
+
+
+Space = Literal["z", "w", "w+"]
+"""Latent spaces: what is drawn, what the mapping makes of it, and one of those a layer."""
 
 
 class Restored(NamedTuple):
@@ -84,6 +88,28 @@ class Classifier(Protocol):
 
     def probabilities(self, images: Tensor) -> dict[str, Tensor]:
         """Return class probabilities: (N, 3, H, W) uint8 -> task -> (N, K) float64; their arg max is ``predict``."""
+        ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A generator of images from latents; an image depends on its own latent only."""
+
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+        ...
+
+    def shape(self, space: Space) -> tuple[int, ...]:
+        """Return the shape of one latent of a space."""
+        ...
+
+    def latents(self, seeds: Tensor, space: Space = "z") -> Tensor:
+        """Draw one latent a seed: (N,) int64 -> (N, *shape(space)) float32."""
+        ...
+
+    def generate(self, latents: Tensor, space: Space = "z", truncation: float | None = None) -> Tensor:
+        """Make (N, 3, size, size) uint8 images of (N, *shape(space)) latents."""
         ...
 
 

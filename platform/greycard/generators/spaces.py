@@ -1,10 +1,10 @@
 """The latent spaces that a generator can be asked in."""
 
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
+from greycard.protocols import Space
 from greycard.schema import unknown
 
-Space = Literal["z", "w", "w+"]
 SPACES: Final[tuple[str, ...]] = get_args(Space)
 
 
