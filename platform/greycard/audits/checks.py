@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from greycard.audits.configs import RestorationAudit
+from greycard.audits.prediction_configs import PredictionAudit
 from greycard.audits.tables import AuditError
 from greycard.datasets.manifest import Manifest, ManifestError, ShardFile
 from greycard.datasets.storage import Folder
@@ -60,3 +61,18 @@ def check_sizes(config: RestorationAudit) -> None:
                 f"measure {measure.name!r} needs images of at least {least} x {least} pixels, and audit.size is "
                 f"{config.size}: raise audit.size, or leave {measure.name!r} out of audit.measures"
             )
+
+
+def check_predictor_sizes(config: PredictionAudit) -> None:
+    """Check that the images of an audit are large enough for each of its predictors.
+
+    Raises:
+        AuditError: a predictor needs larger images.
+    """
+    for system in config.systems:
+        check = getattr(system.classifier, "check_size", None)
+        try:
+            if check is not None:
+                check(config.size, config.size)
+        except ValueError as error:
+            raise AuditError(f"system {system.name}: {error} (images have audit.size {config.size})") from None

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from greycard.audits.checks import check_shards
+from greycard.audits.checks import check_predictor_sizes, check_shards
 from greycard.audits.images import Images, choose_images, class_sets
 from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.audits.prediction_tables import PredictionFrames, make_frames, predictions_of
@@ -100,9 +100,11 @@ def run(config: PredictionAudit, on_system_done: Callable[[SystemResult], Any] |
             they do not have.
         RayError: Ray is not reachable, or the actors do not fit the cluster.
         PipelineError: a stage could not be built or kept dying.
-        AuditError: a directory that holds another audit's results, missing rows, or more failed rows than allowed.
+        AuditError: images too small for a predictor, a directory that holds another audit's results, missing rows, or
+            more failed rows than allowed.
     """
     manifest = Manifest.load(config.shards)
+    check_predictor_sizes(config)
     check_shards(manifest, config.split)
     images = choose_images(config, manifest)
     jobs = [_plan(config, system, manifest, images) for system in config.systems]

@@ -164,5 +164,14 @@ def check_classes(manifest: Manifest, classes: Mapping[str, tuple[str, ...]]) ->
     for name, expected in classes.items():
         if manifest.attributes[name] != tuple(expected):
             raise ManifestError(
-                f"{manifest.uri}: attribute {name!r} has the classes {manifest.attributes[name]}, expected {expected}"
+                f"{manifest.uri}: attribute {name!r} has the classes {manifest.attributes[name]}, expected "
+                f"{tuple(expected)}{_mismatch(name, tuple(expected), manifest.attributes[name])}"
             )
+
+
+def _mismatch(name: str, expected: tuple[str, ...], known: tuple[str, ...]) -> str:
+    """Say what makes two class sets different: a class that is not there, or their order."""
+    strange = [label for label in expected if label not in known]
+    if strange:
+        return f": {unknown(f'{name} label', strange[0], known)}"
+    return ": the order differs, and a class's place is its code" if set(expected) == set(known) else ""
