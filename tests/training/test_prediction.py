@@ -194,7 +194,7 @@ def test_unknown_names_list_near_matches():
     logits, labels = example()
     with pytest.raises(ValueError, match="'smiel'; did you mean 'smile'"):
         replace(SMILE, target="smiel")(Given(**logits), rows(60), labels)
-    with pytest.raises(ValueError, match="no labels of rase: .*did you mean 'race'"):
+    with pytest.raises(ValueError, match=r"no labels of rase: .*did you mean 'race'"):
         replace(SMILE, sensitive=("rase",))(Given(**logits), rows(60), labels)
     with pytest.raises(ValueError, match="3 classes, its head 2"):
         replace(SMILE, classes=("no", "a bit", "yes"))(Given(**logits), rows(60), labels)
@@ -205,7 +205,7 @@ def test_unknown_names_list_near_matches():
 
 
 def test_a_constant_predictor_is_a_concern():
-    logits, labels = example(200)
+    _, labels = example(200)
     constant = {"smile": torch.tensor([[1.0, 0.0]]).expand(200, 2)}
     found = validate(constant, labels, replace(SMILE, fair=DpL2(lam=1000.0)), 50)
     metrics = {name.removeprefix("val/"): value for name, value in found.items()}

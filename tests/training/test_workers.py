@@ -1,6 +1,5 @@
 """Two processes that train one model come to the numbers of one; here over gloo alone, without Ray."""
 
-import pickle
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,7 @@ from greycard.classifiers import ResNetConfig
 from greycard.losses import EoL2
 from greycard.training.batches import Examples
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.loop import CHECKPOINT, DivergedError, LoopConfig, fit
+from greycard.training.loop import CHECKPOINT, DivergedError, FitResult, LoopConfig, fit
 from greycard.training.objectives import CrossEntropy, RateDistortion
 from greycard.training.optimizers import CosineConfig, SgdConfig
 from greycard.training.prediction import FairPrediction
@@ -107,7 +106,7 @@ def work(rank, cases, folder):
     for case in cases:
         net, result = run(case, folder / case, Workers(rank, 2))
         found[case] = (net.state_dict(), result)
-    (folder / f"found{rank}.pickle").write_bytes(pickle.dumps(found))
+    torch.save(found, folder / f"found{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -118,7 +117,8 @@ CASES = ("fair", "cross_entropy", "resumed", "diverges")
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     mp.spawn(work, (CASES, folder), nprocs=2)
-    return [pickle.loads((folder / f"found{rank}.pickle").read_bytes()) for rank in (0, 1)], folder
+    with torch.serialization.safe_globals([FitResult]):
+        return [torch.load(folder / f"found{rank}.pt", weights_only=True) for rank in (0, 1)], folder
 
 
 @pytest.mark.parametrize("case", ["fair", "cross_entropy", "resumed"])
