@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
-
 Space = Literal["z", "w", "w+"]
 """Latent spaces: what is drawn, what the mapping makes of it, and one of those a layer."""
 

@@ -21,7 +21,8 @@ by ``children`` to the power of depth; ``max_queue`` bounds them.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from greycard.generators.spaces import Space, check_space
+from greycard.generators.spaces import check_space
+from greycard.protocols import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

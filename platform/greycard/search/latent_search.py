@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from greycard.generators.spaces import Space
+from greycard.protocols import Space
 from greycard.search.config import LatentSearchConfig
 from greycard.search.lineage import Candidate, Floats, Lineage, Start, on_sphere
 

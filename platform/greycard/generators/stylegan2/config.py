@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor
 
-from greycard.generators.spaces import Space, check_space
+from greycard.generators.spaces import check_space
 from greycard.generators.stylegan2.networks import (
     START,
     Architecture,
@@ -18,6 +18,7 @@ from greycard.generators.stylegan2.networks import (
 )
 from greycard.layers.batching import fixed_batches
 from greycard.layers.weights import load_weights
+from greycard.protocols import Space
 from greycard.schema import unknown
 from greycard.tracking import fetch
 
