@@ -1,0 +1,234 @@
+"""Comparisons of seeds against hand-made cases, independent libraries, and repeated experiments."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+from scipy import stats
+from sklearn.metrics import accuracy_score, jaccard_score, roc_auc_score
+
+from greycard.metrics.by_group import Groups
+from greycard.metrics.prediction import PredictionConfig
+from greycard.metrics.prediction_seeds import compare_seeds, verdict
+from greycard.metrics.prediction_tables import Predictions
+from greycard.metrics.significance import Bootstrap
+
+NONE = PredictionConfig(resamples=0)
+NAMES = ("a", "b", "c")
+
+
+def decided(right, labels, codes, identities=None, sure=0.9):
+    """A predictor that is right where told."""
+    classes = np.where(right, labels, 1 - labels)
+    p = np.where(classes == 1, sure, 1 - sure)
+    names = NAMES[: int(max(codes)) + 1]
+    return Predictions(np.stack([1 - p, p], axis=1), labels, Groups("group", names, codes), identities)
+
+
+def drawn(seed, gap=1.5, rows=240, sample=0):
+    random = np.random.default_rng([sample, 99])
+    labels, codes = random.integers(0, 2, rows), random.integers(0, 3, rows)
+    noise = random.normal(size=rows) + 0.5 * np.random.default_rng([sample, seed]).normal(size=rows)
+    z = noise + (2.5 - gap * (codes == 2)) * (labels - 0.5)
+    p = 1 / (1 + np.exp(-z))
+    groups = Groups("group", NAMES, codes)
+    return Predictions(np.stack([1 - p, p], axis=1), labels, groups, np.arange(rows) // 2)
+
+
+def at(frame, measure):
+    return frame.set_index("measure").loc[measure]
+
+
+def test_a_case_worked_by_hand():
+    """Group a is always right; in group b 2 (baseline) or 1 (fair) of 4 rows of each class are wrong."""
+    labels = np.tile([0, 1], 8)
+    codes = np.repeat([0, 1], 8)
+    place = np.arange(16) % 8
+
+    def wrong(count):
+        return decided((codes == 0) | (place // 2 >= count), labels, codes)
+
+    found = compare_seeds([wrong(2), wrong(2)], [wrong(1), wrong(0)], NONE)
+    gap = at(found, "sigma_iou")  # IoU of b: 2 / 6, then 3 / 5 and 1; σ of two values is their gap / sqrt(2)
+    assert gap["baseline"] == pytest.approx((1 - 1 / 3) / np.sqrt(2))
+    assert gap["fair"] == pytest.approx((1 - 3 / 5) / np.sqrt(2) / 2)
+    assert gap["reduction"] == pytest.approx(1 - (0.4 / 2) / (2 / 3))
+    assert gap["difference"] == pytest.approx(gap["fair"] - gap["baseline"])
+    right = at(found, "accuracy")
+    assert (right["baseline"], right["fair"]) == (0.75, (14 / 16 + 1) / 2)
+    assert np.isnan(right["reduction"])
+    assert at(found, "eo_difference")["fair"] == pytest.approx((0.25 + 0) / 2)
+    assert at(found, "eo_l2")["decisions"] == "soft"
+    assert (gap["decisions"], gap["seeds"], gap["count"]) == ("hard", 2, 16)
+    assert np.isnan(gap[["low", "high", "reduction_low", "reduction_high"]].to_numpy(float)).all()
+    assert found["measure"].is_unique
+
+
+def test_means_over_seeds_are_those_of_other_libraries():
+    baseline, fair = [drawn(seed) for seed in (0, 1, 2)], [drawn(seed, gap=0.4) for seed in (10, 11, 12)]
+    found = compare_seeds(baseline, fair, NONE)
+
+    def sigma(rows):
+        members = [rows.groups.codes == code for code in range(3)]
+        return np.std([jaccard_score(rows.labels[m], rows.decisions[m], average="macro") for m in members], ddof=1)
+
+    references = {
+        "accuracy": lambda rows: accuracy_score(rows.labels, rows.decisions),
+        "auc": lambda rows: roc_auc_score(rows.labels, rows.probabilities[:, 1]),
+        "sigma_iou": sigma,
+        "dp_difference": lambda rows: demographic_parity_difference(
+            rows.labels, rows.decisions, sensitive_features=rows.groups.codes
+        ),
+        "eo_difference": lambda rows: equalized_odds_difference(
+            rows.labels, rows.decisions, sensitive_features=rows.groups.codes
+        ),
+    }
+    for measure, reference in references.items():
+        row = at(found, measure)
+        assert row["baseline"] == pytest.approx(np.mean([reference(one) for one in baseline]))
+        assert row["fair"] == pytest.approx(np.mean([reference(one) for one in fair]))
+
+
+def test_intervals_are_the_quantiles_of_refitted_resamples():
+    """Each resample taken apart: rows repeated as their identity is drawn, pairs counted as drawn, scikit-learn."""
+    config = PredictionConfig(resamples=5, seed=4, level=0.8)
+    baseline, fair = [drawn(seed, rows=90) for seed in (0, 1, 2)], [drawn(seed, 0.4, rows=90) for seed in (3, 4, 5)]
+    found = compare_seeds(baseline, fair, config)
+    units = baseline[0].units()
+    weights = Bootstrap.draw(units, config.resamples, config.seed).weights
+    times = np.zeros((config.resamples, 90), int)
+    times[:, units.order] = np.repeat(weights, np.diff(np.append(units.starts, 90)), axis=1)
+    pairs = np.random.default_rng([config.seed, 3]).multinomial(2, [1 / 3] * 3, size=config.resamples) / 2
+
+    def values(side, measure):
+        table = [[measure(one, np.repeat(np.arange(90), drawn_)) for one in side] for drawn_ in times]
+        return (np.array(table) * pairs).sum(axis=1)
+
+    def accuracy(rows, chosen):
+        return accuracy_score(rows.labels[chosen], rows.decisions[chosen])
+
+    def odds(rows, chosen):
+        groups = rows.groups.codes[chosen]
+        return equalized_odds_difference(rows.labels[chosen], rows.decisions[chosen], sensitive_features=groups)
+
+    def area(rows, chosen):
+        return roc_auc_score(rows.labels[chosen], rows.probabilities[chosen, 1])
+
+    for name, measure in (("accuracy", accuracy), ("auc", area), ("eo_difference", odds)):
+        row, before, after = at(found, name), values(baseline, measure), values(fair, measure)
+        np.testing.assert_allclose([row["low"], row["high"]], np.quantile(after - before, [0.1, 0.9]))
+        if name == "eo_difference":
+            expected = np.quantile(1 - after / before, [0.1, 0.9])
+            np.testing.assert_allclose([row["reduction_low"], row["reduction_high"]], expected)
+
+
+def test_one_identity_leaves_the_chance_of_seeds_alone():
+    """Of 3 pairs 2 are drawn: the mean is d_i (1 in 9 each) or (d_i + d_j) / 2 (2 in 9 each)."""
+    labels, codes = np.tile([0, 1], 50), np.repeat([0, 1], 50)
+    person = np.zeros(100, np.int64)
+
+    def right(count):
+        return decided(np.arange(100) < count, labels, codes, person)
+
+    found = at(
+        compare_seeds([right(70)] * 3, [right(71), right(75), right(83)], PredictionConfig(level=0.5)), "accuracy"
+    )
+    assert found["difference"] == pytest.approx((0.01 + 0.05 + 0.13) / 3)
+    # means in order, ninths: .01 (1), .03 (2), .05 (1), .07 (2), .09 (2), .13 (1): quartiles .03 and .09
+    assert found["low"] == pytest.approx(0.03)
+    assert found["high"] == pytest.approx(0.09)
+
+
+def test_the_spread_over_pairs_is_unbiased():
+    """The standard error of the mean of n pairs is s / sqrt(n) with Bessel's s, as scipy has it."""
+    labels, codes, person = np.tile([0, 1], 500), np.repeat([0, 1], 500), np.zeros(1000, np.int64)
+    gains = [0, 12, 35, 41, 90]
+    config = PredictionConfig(resamples=2000, level=0.6827)
+    baseline = [decided(np.arange(1000) < 700, labels, codes, person)] * 5
+    fair = [decided(np.arange(1000) < 700 + gain, labels, codes, person) for gain in gains]
+    row = at(compare_seeds(baseline, fair, config), "accuracy")
+    width = (row["high"] - row["low"]) / 2
+    assert width == pytest.approx(stats.sem(np.array(gains) / 1000), rel=0.12)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    """Accuracy differs by 0.06 in truth; runs differ by chance and so do the images."""
+    hits, runs, seeds, rows = 0, 60, 6, 150
+    config = PredictionConfig(resamples=100, level=0.9)
+    for run in range(runs):
+        random = np.random.default_rng(run)
+        labels, codes = random.integers(0, 2, rows), random.integers(0, 2, rows)
+        hard = random.normal(0, 0.1, rows)  # what makes an image hard is so for every predictor
+
+        def side(truth, random=random, labels=labels, codes=codes, hard=hard):
+            levels = truth + random.normal(0, 0.03, seeds)
+            return [decided(random.random(rows) < np.clip(level + hard, 0, 1), labels, codes) for level in levels]
+
+        row = at(compare_seeds(side(0.74), side(0.80), config), "accuracy")
+        hits += row["low"] <= 0.06 <= row["high"]
+    assert 0.75 <= hits / runs <= 0.99
+
+
+def test_the_same_predictors_do_not_differ():
+    rows = [drawn(0), drawn(1)]
+    found = compare_seeds(rows, rows, PredictionConfig(resamples=30))
+    assert (found["difference"] == 0).all()
+    assert (found[["low", "high"]] == 0).all(axis=None)
+    gaps = found.dropna(subset="reduction")
+    assert (gaps[["reduction", "reduction_low", "reduction_high"]] == 0).all(axis=None)
+
+
+def test_pairs_must_be_complete_and_of_the_same_rows():
+    with pytest.raises(ValueError, match="2 baselines and 1 fair"):
+        compare_seeds([drawn(0), drawn(1)], [drawn(2)])
+    with pytest.raises(ValueError, match="0 baselines"):
+        compare_seeds([], [])
+    with pytest.raises(ValueError, match="same rows in one order"):
+        compare_seeds([drawn(0)], [drawn(0, sample=1)])
+    unknown = drawn(0)
+    unknown.labels[:] = -1
+    with pytest.raises(ValueError, match="no row"):
+        compare_seeds([unknown], [unknown])
+
+
+def outcome(reduction, low, cost, cost_high, seeds=5):
+    common = {"level": 0.95, "seeds": seeds, "count": 2000, "high": 0.0}
+    gap = {"measure": "sigma_iou", "baseline": 0.08, "fair": 0.08 * (1 - reduction), "reduction": reduction}
+    gap |= {"reduction_low": low, "reduction_high": 0.9, "difference": -0.08 * reduction, "low": -0.07}
+    right = {"measure": "accuracy", "baseline": 0.9, "fair": 0.9 - cost, "difference": -cost, "low": -cost_high}
+    return pd.DataFrame([gap | common, right | common])
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ((0.6, 0.4, 0.002, 0.008), "The aim is met, and the whole intervals lie within it"),
+        ((0.6, 0.1, 0.002, 0.008), "The means meet the aim; the intervals show a reduction, but not"),
+        ((0.6, 0.4, 0.002, 0.02), "The means meet the aim; the intervals show a reduction, but not"),
+        ((0.6, -0.1, 0.002, 0.008), "does not exclude that nothing is reduced"),
+        ((0.2, 0.1, 0.0, 0.0), "The aim is missed"),
+        ((0.6, 0.4, 0.02, 0.03), "The aim is missed"),
+        ((0.6, np.nan, 0.002, np.nan), "no interval says how sure"),
+    ],
+)
+def test_the_verdict_says_no_more_than_the_intervals(case, words):
+    said = verdict(outcome(*case))
+    assert words in said
+    assert re.search(r"σ_IOU falls by \d+ %, from 0\.0800 to 0\.\d{4}", said)
+    assert "over 5 seeds and 2,000 rows." in said
+
+
+def test_the_verdict_names_what_was_aimed_at_and_what_rose():
+    said = verdict(outcome(-0.25, -0.5, 0.0, 0.0, seeds=1), min_reduction=0.5, max_cost=0.02)
+    assert "(at least 50 % less at a cost of at most 2 points)" in said
+    assert "σ_IOU rises by 25 %" in said
+    assert "over 1 seed and" in said
+    nothing = compare_seeds([perfect()], [perfect()], NONE)
+    assert "nothing that a fairness loss could reduce" in verdict(nothing)
+
+
+def perfect():
+    labels = np.tile([0, 1], 8)
+    return decided(np.ones(16, bool), labels, np.repeat([0, 1], 8))
