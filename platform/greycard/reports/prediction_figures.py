@@ -121,7 +121,7 @@ def _relative(rows: pd.DataFrame) -> pd.DataFrame:
 def _cost_aim(axes: Axes, max_cost: float) -> None:
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -250 * max_cost), max(high, 250 * max_cost))
-    aim = f"aim: at most {100 * max_cost:g} point{'' if max_cost == 0.01 else 's'} lost"
+    aim = f"aim: lost at most [points]: {100 * max_cost:g}"
     axes.axvspan(-100 * max_cost, axes.get_xlim()[1], color=GOOD, alpha=0.12, lw=0, label=aim)
 
 

@@ -90,10 +90,11 @@ def comparison(page: Evidence, frame: pd.DataFrame) -> Block:
     seeds = int(frame["seeds"].max())
     fell = figures.lowered(frame)["measure"].tolist()
     aim = (
-        f"The aim was to lower {measure_word(fell[0]).label} by at least {share(page.min_reduction, 0)}" if fell else ""
+        f"The aim was to lower {measure_word(fell[0]).name} by at least {share(page.min_reduction, 0)}" if fell else ""
     )
     if "accuracy" in set(frame["measure"]):
-        aim += f" in decisions, at a loss of accuracy of at most {100 * page.max_cost:g} percentage points"
+        cost = f"{100 * page.max_cost:g}"
+        aim += f" in decisions, at a loss of accuracy of at most {cost} percentage point{'s' * (cost != '1')}"
     figure = figures.seeds_figure(frame, page.min_reduction, page.max_cost)
     return Block(
         title=f"Baseline and chosen setting, {seeds} trainings each",
@@ -255,8 +256,8 @@ def _squeezing(frame: pd.DataFrame, found: Found) -> Block:
         title=f"Is the gain real or squeezed: {name}",
         paragraphs=(
             "A predictor that only becomes less sure of everything lowers every difference of probabilities and "
-            "changes no decision. So each gain is measured again: in decisions, and in probabilities that were refitted "
-            "to the labels, which undoes squeezing.",
+            "changes no decision. So each gain is measured again: in decisions, and in probabilities that were "
+            "refitted to the labels, which undoes squeezing.",
         ),
         pictures=(
             picture(

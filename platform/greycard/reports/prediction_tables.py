@@ -166,7 +166,7 @@ def squeezing(frame: pd.DataFrame, arm: Arm) -> Table:
     """Return how much of every disparity fell for an arm: in each view, and the verdict in words."""
     part = rows_of(frame, arm)
     made, marks = [], []
-    for measure in (name for name in DISPARITY_WORDS if name in set(part["measure"])):
+    for measure in (name for name in DISPARITY_WORDS if name in set(part["measure"]) and name != "iou"):
         rows = part[part["measure"] == measure]
         views = {view: rows[rows["view"] == view] for view in rows["view"].drop_duplicates()}
         refits = [mean(found, "reduction") for view, found in views.items() if view not in ("soft", "hard")]

@@ -3,7 +3,7 @@
 The second is Figures 2 and 3 of "Enhancing Fairness of Visual Attribute Predictors" (paper 002).
 
 Every function takes the trials and returns a ``matplotlib.figure.Figure``. Colour runs from violet (small) to yellow
-(large), as in the paper; the baseline is a blue star with blue lines, chosen trials are ringed and named.
+(large), as in the paper; the baseline is a blue star with blue lines, chosen trials are ringed.
 """
 
 import itertools
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -36,6 +37,8 @@ from greycard.reports.search_frames import (
 
 BASELINE: Final = COLOURS[1]
 CHOSEN: Final = COLOURS[0]
+_RINGS: Final = ((CHOSEN, "o", 13), (COLOURS[3], "s", 17), (COLOURS[5], "D", 20))
+_KINDS: Final = (COLOURS[2], COLOURS[4], COLOURS[5], COLOURS[6], COLOURS[7])
 _MAP: Final = "viridis"
 
 
@@ -125,6 +128,7 @@ def against(
     for axes, metric in zip(panels, metrics, strict=True):
         style(axes, _label(metric))
         axes.margins(0.06, 0.14)
+        _shares(axes.yaxis, metric)
         rows = finished(trials, [metric])
         rows = rows[rows[setting].notna()]
         if not len(rows):
@@ -151,6 +155,7 @@ def progress(trials: pd.DataFrame, goal: tuple[str, str], *, baseline: Mapping[s
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
     style(axes, _label(metric, mode))
+    _shares(axes.yaxis, metric)
     axes.set_xlabel("trial", fontsize=9, color=INK)
     rows = finished(trials, [metric]).sort_values("number")
     if not len(rows):
@@ -170,6 +175,8 @@ def _axes(axes: Axes, rows: pd.DataFrame, x: str, y: str, modes: Mapping[str, st
     axes.grid(axis="x", color="#e6e6e6", lw=0.8)
     axes.set_xlabel(_label(x, modes.get(x, "")), fontsize=9, color=INK)
     axes.margins(0.1)
+    _shares(axes.xaxis, x)
+    _shares(axes.yaxis, y)
     if len(rows) and not metric_word(x).share and is_logarithmic(values(rows, x)):
         _logarithmic(axes)
 
@@ -177,7 +184,13 @@ def _axes(axes: Axes, rows: pd.DataFrame, x: str, y: str, modes: Mapping[str, st
 def _label(metric: str, mode: str = "") -> str:
     word = metric_word(metric)
     end = {"min": " (lower is better)", "max": " (higher is better)"}.get(mode, "")
-    return f"{word.label}{end}"
+    return f"{word.label}{' [%]' if word.share else ''}{end}"
+
+
+def _shares(axis: Axis, metric: str) -> None:
+    """Write shares in per cent."""
+    if metric_word(metric).share:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
 
 
 def _mode(metric: str, goals: Goals) -> str:
@@ -254,30 +267,15 @@ def _marks(
 
 
 def _rings(axes: Axes, rows: pd.DataFrame, x: Any, y: Any, chosen: Mapping[str, int]) -> None:
-    """Ring the chosen trials and name them; two names of one trial share a ring."""
-    names: dict[int, list[str]] = {}
-    for name, trial in chosen.items():
-        names.setdefault(trial, []).append(name)
+    """Ring the chosen trials, each with a shape and a colour of its own, which the legend names."""
     numbers = rows["number"].tolist()
-    axes.get_xlim(), axes.get_ylim()  # settles the limits, so that the panel's room is known
-    for index, (trial, called) in enumerate(names.items()):
-        if trial not in numbers:
-            continue
-        place = numbers.index(trial)
-        axes.plot(x[place], y[place], ls="none", marker="o", ms=14, mfc="none", mec=CHOSEN, mew=2, zorder=4)
-        at = (float(x[place]), float(y[place]))
-        _name(axes, at, f"{' and '.join(called)} (trial {trial})", below=index % 2 == 1)
-
-
-def _name(axes: Axes, at: tuple[float, float], text: str, *, below: bool) -> None:
-    """Write a name beside a point, on the side where the panel has room; every second one below its point."""
-    right, up = axes.transAxes.inverted().transform(axes.transData.transform(at))
-    below = up > 0.85 or (below and up > 0.15)
-    axes.annotate(
-        text, at, xytext=(-11 if right > 0.6 else 11, -12 if below else 12), textcoords="offset points", fontsize=9,
-        color=CHOSEN, weight="bold", zorder=6, ha="right" if right > 0.6 else "left", va="top" if below else "bottom",
-        bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
-    )  # fmt: skip
+    for index, (name, trial) in enumerate(chosen.items()):
+        if trial in numbers:
+            place = numbers.index(trial)
+            colour, shape, size = _RINGS[index % len(_RINGS)]
+            look: dict[str, Any] = {"ls": "none", "marker": shape, "mfc": "none", "mec": colour, "mew": 2.2}
+            axes.plot(x[place], y[place], ms=size, zorder=4, **look)
+            axes.plot([], [], ms=8, label=f"{name} (trial {trial})", **look)
 
 
 def _shade_better(axes: Axes, x: str, y: str, baseline: Mapping[str, float], modes: Mapping[str, str]) -> None:
@@ -298,7 +296,7 @@ def _against(axes: Axes, rows: pd.DataFrame, trials: pd.DataFrame, setting: str,
     for index, name in enumerate(trials[kind].dropna().drop_duplicates() if kind else [""]):
         part = rows[rows[kind] == name] if kind else rows
         spread = part[seeds(part, column(part, metric))]
-        colour = COLOURS[(2, 3, 4, 5, 6, 7)[index % 6]]
+        colour = _KINDS[index % len(_KINDS)]
         if spread.shape[1] > 1:
             axes.vlines(part[setting], spread.min(axis=1), spread.max(axis=1), color=FAINT, lw=0.8, zorder=1)
         axes.plot(

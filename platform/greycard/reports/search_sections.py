@@ -11,7 +11,16 @@ from greycard.metrics.prediction_seeds import verdict as seeds_verdict
 from greycard.reports import search_figures as figures
 from greycard.reports import search_tables as tables
 from greycard.reports.pages import Block, Picture, picture
-from greycard.reports.prediction_words import amount, bare, metric_word, parameter_label, value_label
+from greycard.reports.prediction_figures import lowered
+from greycard.reports.prediction_words import (
+    amount,
+    bare,
+    measure_word,
+    metric_word,
+    parameter_label,
+    share,
+    value_label,
+)
 from greycard.reports.search_frames import (
     FAILED,
     FINISHED,
@@ -36,6 +45,7 @@ LIMIT: Final = (
     "there than it is. What was trained again and measured on the test split is said so."
 )
 _COLUMNS: Final = ("number", "status")
+_EQUALS: Final = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 
 class Search(Protocol):
@@ -116,11 +126,10 @@ def headline(page: Search) -> tuple[str, ...]:
 
 def reading(page: Search) -> tuple[str, ...]:
     """Say how to read the search's figures."""
-    star = "The blue star and lines are the baseline, " if page.baseline else ""
+    star = " The blue star and the blue lines are the baseline." if page.baseline else ""
     return (
-        f"A point is a trial: one setting, trained and measured on the validation split. {star}rings the chosen trials."
-        if star
-        else "A point is a trial: one setting, trained and measured on the validation split. Rings: the chosen trials.",
+        f"A point is a trial: one setting, trained and measured on the validation split.{star} The chosen trials have "
+        "rings.",
         "“Best” is the trial that does best in the first goal within the bounds that were set; “knee” the one on the "
         "front that lies furthest towards being best in all goals at once.",
     )
@@ -156,6 +165,8 @@ def counts_text(trials: pd.DataFrame) -> str:
 
 def _pictures(page: Search) -> list[Picture]:
     trials, goals, made = page.trials, page.goals, []
+    if not len(finished(trials)):
+        return []
     pair = trade_off(trials, goals, page.show)
     if pair:
         figure = figures.trade(trials, *pair, color=page.color, baseline=page.baseline, chosen=page.chosen, goals=goals)
@@ -185,7 +196,8 @@ def _trade_caption(page: Search, pair: tuple[str, ...]) -> str:
     marks = f" Markers tell the {parameter_label(kind)}." if kind else ""
     colour = f" Its colour is {name}." if is_numeric(page.trials, page.color) else ""
     shaded = " Shaded: better than the baseline in both." if page.baseline else ""
-    return f"{_of(pair[::-1], ' against ')}: each point is a trial.{colour}{marks}{shaded}"
+    name_of = _of(pair[::-1], " against ")
+    return f"{name_of[0].upper()}{name_of[1:]}: each point is a trial.{colour}{marks}{shaded}"
 
 
 def _front_caption(page: Search) -> str:
@@ -221,10 +233,23 @@ def _verdict(page: Search) -> str:
         else f" {int(better.sum())} of {len(rows)} trials are better than the baseline in "
         f"{'it' if len(page.goals) == 1 else 'all goals'}."
     )
+    again = _confirmed(page)
     return (
-        f"No setting was trained again on the test split: what follows is the validation split.{against}"
-        if page.comparison is None
-        else f"The chosen setting was trained again.{against}"
+        f"{again or 'No setting was trained again on the test split: what follows is the validation split.'}{against}"
+    )
+
+
+def _confirmed(page: Search) -> str:
+    """Say what the first disparity of a comparison did; "" without one."""
+    rows = [] if page.comparison is None else lowered(page.comparison).to_dict("records")
+    if not rows or pd.isna(rows[0]["reduction"]):
+        return ""
+    row, word = rows[0], measure_word(rows[0]["measure"])
+    return (
+        f"Trained again with {int(row['seeds'])} seeds and measured on the test split, the chosen setting changes the "
+        f"{word.name} from {amount(row['baseline'], word)} to {amount(row['fair'], word)}: "
+        f"{share(row['reduction'], 0)} lower (interval {share(row['reduction_low'], 0)} to "
+        f"{share(row['reduction_high'], 0)})."
     )
 
 
@@ -241,25 +266,32 @@ def _beats_baseline(rows: pd.DataFrame, goals: Goals, baseline: Mapping[str, flo
 
 def _chosen(page: Search) -> str:
     """Say what was chosen, with its settings and its numbers beside the baseline's."""
-    sentences = []
+    names: dict[int, list[str]] = {}
     for name, trial in page.chosen.items():
-        row = page.trials[page.trials["number"] == trial].iloc[0]
-        settings = ", ".join(
-            f"{parameter_label(key)} = {value_label(row[key])}"
-            for key in parameters(page.trials)
-            if not pd.isna(row[key])
-        )
-        numbers = ", ".join(_number(page, row, metric) for metric in _told(page))
-        sentences.append(f"Chosen as {name}: trial {trial} ({settings}); on the validation split {numbers}.")
-    return " ".join(sentences)
+        names.setdefault(trial, []).append(name)
+    return " ".join(
+        f"Chosen as {' and '.join(called)}: trial {trial} ({_settings(page, trial)}); on the validation split "
+        f"{', '.join(_number(page, trial, metric) for metric in _told(page))}."
+        for trial, called in names.items()
+    )
+
+
+def _settings(page: Search, trial: int) -> str:
+    row = _row(page, trial)
+    known = (name for name in parameters(page.trials) if not pd.isna(row[name]))
+    return ", ".join(f"{parameter_label(name)}{_EQUALS}{value_label(row[name])}" for name in known)
+
+
+def _row(page: Search, trial: int) -> "pd.Series[object]":
+    return page.trials[page.trials["number"] == trial].iloc[0]
 
 
 def _told(page: Search) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(metric for metric, _ in page.goals), *trade_off(page.trials, page.goals, page.show)]))
 
 
-def _number(page: Search, row: "pd.Series[object]", metric: str) -> str:
-    word = metric_word(metric)
+def _number(page: Search, trial: int, metric: str) -> str:
+    row, word = _row(page, trial), metric_word(metric)
     level = baseline_of(page.baseline, metric)
     before = "" if np.isnan(level) else f" (baseline {amount(level, word)})"
     return f"{word.name} {amount(float(str(row[column(page.trials, metric)])), word)}{before}"
