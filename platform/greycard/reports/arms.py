@@ -96,6 +96,5 @@ def _label(stem: str, row: dict[str, Any]) -> str:
         return "baseline (cross-entropy)"
     written = _LAM.search(stem)
     lam = float(row["lam"] if "lam" in row else written.group(1) if written else "nan")
-    return LOSS_WORDS.get(loss, nice(loss)) + (
-        "" if pd.isna(lam) else f", λ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{value_label(lam)}"
-    )
+    equals = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+    return LOSS_WORDS.get(loss, nice(loss)) + ("" if pd.isna(lam) else f", λ{equals}{value_label(lam)}")

@@ -233,10 +233,8 @@ def _verdict(page: Search) -> str:
         else f" {int(better.sum())} of {len(rows)} trials are better than the baseline in "
         f"{'it' if len(page.goals) == 1 else 'all goals'}."
     )
-    again = _confirmed(page)
-    return (
-        f"{again or 'No setting was trained again on the test split: what follows is the validation split.'}{against}"
-    )
+    unconfirmed = "No setting was trained again on the test split: what follows is the validation split."
+    return f"{_confirmed(page) or unconfirmed}{against}"
 
 
 def _confirmed(page: Search) -> str:
