@@ -3,10 +3,9 @@
 ``weights.pt, model.json -> the config of that family -> build() -> arrays in, arrays out``
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 
 from greycard.classifiers import CLASSIFIERS
 from greycard.codecs import CODECS
-from greycard.config import from_dict
+from greycard.config import ConfigError, from_dict
 from greycard.layers.weights import MODEL, WeightsError, read_description
-from greycard.protocols import Codec
+from greycard.protocols import Classifier, Codec
 from greycard.schema import unknown
 
 Served = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | dict[str, NDArray[np.int64]]]
@@ -36,7 +35,7 @@ def load(directory: str | Path) -> Served:
     if kind in CODECS:
         return _restoring(codec(directory))
     if kind in CLASSIFIERS:
-        return _classifier(str(directory), kind, description)
+        return _predicting(classifier(directory))
     raise WeightsError(f"{Path(directory) / MODEL}: {unknown('model', kind, [*CODECS, *CLASSIFIERS])}")
 
 
@@ -56,6 +55,34 @@ def codec(directory: str | Path, *, bitstreams: bool = False) -> Codec:
     return built
 
 
+def classifier(directory: str | Path, *, compute_batch: int = 64, device: str = "cpu") -> Classifier:
+    """Return the classifier of a directory of weights, whatever its kind.
+
+    Args:
+        directory: holds ``weights.pt`` and ``model.json``.
+        compute_batch: images a forward pass at most.
+        device: where it computes.
+
+    Raises:
+        WeightsError: the directory describes no known classifier, or its weights do not fit the description.
+    """
+    description = read_description(Path(directory))
+    kind = str(description.get("kind", ""))
+    if kind not in CLASSIFIERS:
+        raise WeightsError(f"{Path(directory) / MODEL}: {unknown('classifier', kind, list(CLASSIFIERS))}")
+    config = CLASSIFIERS[kind]
+    known = {field.name for field in fields(config)}
+    values = {name: value for name, value in description.items() if name in known}
+    tasks = description.get("tasks", list(description.get("classes", ())))
+    places = {"weights": str(directory), "compute_batch": compute_batch, "device": device}
+    try:
+        made = from_dict(config, values | {"tasks": tasks} | places)
+    except ConfigError as error:
+        raise WeightsError(f"{Path(directory) / MODEL}: it does not describe a {kind}: {error}") from None
+    built: Classifier = made.build()
+    return built
+
+
 def _restoring(built: Codec) -> Served:
     def restore(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         restored = built.reconstruct(torch.from_numpy(np.ascontiguousarray(images)), built.points[0])
@@ -64,14 +91,9 @@ def _restoring(built: Codec) -> Served:
     return restore
 
 
-def _classifier(directory: str, kind: str, description: Mapping[str, Any]) -> Served:
-    config = CLASSIFIERS[kind]
-    known = {field.name for field in fields(config)}
-    values = {name: value for name, value in description.items() if name in known}
-    classifier = from_dict(config, values | {"tasks": list(description["classes"]), "weights": directory}).build()
-
+def _predicting(built: Classifier) -> Served:
     def predict(images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
-        codes = classifier.predict(torch.from_numpy(np.ascontiguousarray(images)))
+        codes = built.predict(torch.from_numpy(np.ascontiguousarray(images)))
         return {task: values.numpy() for task, values in codes.items()}
 
     return predict

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from greycard import serving
 from greycard.classifiers import ResNetConfig
 from greycard.classifiers.resnet import ResNetBackbone
-from greycard.layers.weights import WeightsError
+from greycard.layers.weights import WeightsError, save_weights
 
 
 def test_at_width_64_the_backbone_is_torchvisions_resnet18():
@@ -108,3 +109,21 @@ def test_attributes_beyond_the_phenotypes_bring_their_classes():
 def test_values_that_do_not_fit_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         ResNetConfig(**fields)
+
+
+def test_weights_know_which_backbone_is_whose(tmp_path):
+    """Weights with a backbone a task, loaded for the same tasks in another order, gave each head another's backbone."""
+    config = ResNetConfig(tasks=("skin_type", "eye_type"), width=4)
+    save_weights(tmp_path, config.network().state_dict(), config.description())
+    assert serving.classifier(tmp_path).tasks == ("skin_type", "eye_type")
+    with pytest.raises(WeightsError, match=r"tasks must be \['eye_type', 'skin_type'\]"):
+        ResNetConfig(tasks=("eye_type", "skin_type"), width=4, weights=str(tmp_path)).build()
+
+
+def test_pixels_are_rounded_after_a_resize_only_where_no_gradient_is_asked_for():
+    network = ResNetConfig(tasks=("eye_type",), width=4, resize=32).network()
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64), dtype=np.uint8))
+    rounded, exact = network.prepare(images) * 255, network.prepare(images.float()) * 255
+    assert torch.allclose(rounded, rounded.round(), atol=1e-4)
+    assert not torch.equal(rounded, exact)
+    assert (rounded - exact).abs().max() <= 0.5001

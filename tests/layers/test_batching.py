@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from greycard.layers.batching import RowWise, fixed_batches, make_row_wise
+from greycard.layers.batching import RowWise, fixed_batches, make_row_wise, steady_size
 
 
 def test_fixed_batches_repeat_the_last_image():
@@ -88,3 +88,19 @@ def test_plans_are_shared():
 def test_max_rows_must_be_positive():
     with pytest.raises(ValueError, match="max_rows"):
         RowWise(lambda x: x, max_rows=0)
+
+
+@pytest.mark.parametrize(("edge", "expected"), [(99, 12), (11, 6), (3, 3), (1, 1)])
+def test_the_steady_size_is_one_whose_rows_do_not_feel_their_place(edge, expected):
+    """Rows from ``edge`` on are computed with another rounding, as at the edge of a tile."""
+    tried = []
+
+    def compute(batch):
+        tried.append(len(batch))
+        rows = batch.flatten(1).double().mean(dim=1, keepdim=True)
+        rows[edge:] += 1e-9
+        return [rows]
+
+    assert steady_size(compute, (3, 4, 4), 12) == expected
+    assert tried[0] == 12
+    assert 1 not in tried

@@ -10,7 +10,6 @@ from pydantic import Field
 from greycard.classifiers.attributes import AttributeClassifier
 from greycard.classifiers.base import PredictorConfig
 from greycard.classifiers.efficientnet import EfficientNetB1Config
-from greycard.classifiers.phenotype import PhenotypeClassifier
 from greycard.classifiers.resnet import ResNetConfig
 from greycard.classifiers.resnet32 import ResNet32Config
 from greycard.classifiers.slimcnn import SlimCnnConfig, SlimCnnSmallConfig
@@ -28,7 +27,6 @@ __all__ = [
     "AttributeClassifier",
     "ClassifierConfig",
     "EfficientNetB1Config",
-    "PhenotypeClassifier",
     "PredictorConfig",
     "ResNet32Config",
     "ResNetConfig",

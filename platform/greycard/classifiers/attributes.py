@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from greycard.classifiers.network import AttributeNetwork
-from greycard.layers.batching import fixed_batches
+from greycard.layers.batching import fixed_batches, steady_size
 from greycard.losses.joint_table import class_probabilities
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ class AttributeClassifier:
     Args:
         tasks: the attributes, in order.
         network: trained; it is put in evaluation mode and moved to ``device``.
-        compute_batch: images a forward pass.
+        compute_batch: images a forward pass at most.
         device: where it computes.
     """
 
@@ -30,6 +30,7 @@ class AttributeClassifier:
         self._network = network.eval().to(device)
         self._compute_batch = compute_batch
         self._device = device
+        self._steady: dict[tuple[int, int], int] = {}  # (height, width) -> images a forward pass
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -70,8 +71,18 @@ class AttributeClassifier:
     def _batches(self, images: Tensor, compute: Callable[[Tensor], T]) -> Iterator[tuple[T, int]]:
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must be (N, 3, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
-        for batch, count in fixed_batches(images, self._compute_batch):
+        for batch, count in fixed_batches(images, self._batch_size(images.shape[-2], images.shape[-1])):
             yield compute(batch.to(self._device)), count
+
+    def _batch_size(self, height: int, width: int) -> int:
+        """Return ``compute_batch``, or less where an image's result would depend on its place in such a batch."""
+        if (height, width) not in self._steady:
+            self._steady[height, width] = steady_size(self._everything, (3, height, width), self._compute_batch)
+        return self._steady[height, width]
+
+    def _everything(self, images: Tensor) -> list[Tensor]:
+        features = self._network.encode(images.to(self._device))
+        return [*features, *self._network.decide(features).values()]
 
 
 def _none(classes: int) -> Tensor:

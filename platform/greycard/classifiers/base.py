@@ -30,7 +30,7 @@ class PredictorConfig:
             ``one_logit`` z with p(class 1) = sigmoid(z), as the published code of paper 002 has it.
         weights: URI of the trained weights, for ``build``.
         seed: seed of the initial weights.
-        compute_batch: images a forward pass of the built classifier.
+        compute_batch: images a forward pass of the built classifier at most.
         device: where the built classifier computes.
     """
 

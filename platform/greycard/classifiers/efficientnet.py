@@ -67,8 +67,8 @@ class EfficientNetB1Config(PredictorConfig):
                 raise ValueError(f"classifier.{name} must be in [0, 1), got {getattr(self, name)}")
 
     def architecture(self) -> Mapping[str, Any]:
-        """Return the fields that decide the input; the network is always the same."""
-        return {"resize": self.resize}
+        """Return the fields that decide the input and the weights; the network is always the same."""
+        return {"resize": self.resize, "dropout": self.dropout, "stochastic_depth": self.stochastic_depth}
 
     def backbones(self) -> list[Backbone]:
         """Return the backbone."""

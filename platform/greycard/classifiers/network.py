@@ -72,8 +72,15 @@ class AttributeNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) uint8, or float 0..255 -> attribute -> (N, K) or (N, 1) float logits."""
+        return self.decide(self.encode(images))
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Return the (N, num_features) features of each backbone."""
         x = self.prepare(images)
-        features = [backbone(x) for backbone in self.backbones]
+        return [backbone(x) for backbone in self.backbones]
+
+    def decide(self, features: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Return the logits that belong to the features of each backbone."""
         return {task: self.heads[task](features[index % len(features)]) for index, task in enumerate(self.tasks)}
 
     def logits(self, images: Tensor) -> dict[str, Tensor]:

@@ -2,11 +2,24 @@
 
 import pickle
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from greycard.layers.weights import WeightsError
+
+UNREADABLE: Final = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    pickle.UnpicklingError,
+)
+"""What torch raises on files that are not its own, or damaged, or hold more than tensors."""
 
 
 def load_state(path: Path, expected: str) -> dict[str, Tensor]:
@@ -21,7 +34,7 @@ def load_state(path: Path, expected: str) -> dict[str, Tensor]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise WeightsError(f"{path}: expected {expected}, but the file could not be read: {error}") from None
     if not isinstance(state, dict):
         raise WeightsError(f"{path}: expected {expected}, got {type(state).__name__}")

@@ -147,9 +147,10 @@ class ResNetConfig(PredictorConfig):
             raise ValueError(f"classifier.resize must be 0 or a size in pixels, got {self.resize}")
 
     def architecture(self) -> Mapping[str, Any]:
-        """Return the fields that decide the backbone and its input."""
+        """Return the fields that decide the backbones and their input, and whose backbone is which."""
         names = ("width", "stem", "shared", "pixels", "resize")
-        return {name: getattr(self, name) for name in names}
+        order = {"tasks": list(self.tasks)} if not self.shared and len(self.tasks) > 1 else {}
+        return {name: getattr(self, name) for name in names} | order
 
     def backbones(self) -> list[Backbone]:
         """Return one ResNet18, or one a task."""

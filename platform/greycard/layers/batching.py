@@ -4,7 +4,8 @@ Convolution and matrix kernels choose their algorithm, and with it the order of 
 last batch of 7 can then differ in the last bits from the same images in a batch of 32, and a rounded latent or an
 arg max turns that into another pixel or another label. Two ways out:
 
-- ``fixed_batches``: run a model on batches of one size only, the last one padded by repeating its last image;
+- ``fixed_batches``: run a model on batches of one size only, the last one padded by repeating its last image; the size
+  is one that ``steady_size`` has found good;
 - ``RowWise``: run each layer on as many rows at once as give, bit for bit, what the rows give one at a time.
 """
 
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+
+_PROBES = 4  # images with which a batch size is tried
 
 
 def fixed_batches(images: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
@@ -33,6 +36,31 @@ def fixed_batches(images: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
         if count < size:
             batch = torch.cat([batch, batch[-1:].expand(size - count, *batch.shape[1:])])
         yield batch, count
+
+
+def steady_size(compute: Callable[[Tensor], Sequence[Tensor]], shape: Sequence[int], size: int) -> int:
+    """Return a batch size at which a row's result does not depend on its place in the batch.
+
+    A kernel works in tiles, and the rows that meet a tile's edge can have sums of another order: a batch of one image
+    repeated then has rows that differ in their last bits, for most images. The largest of ``size, size / 2, ... 1`` at
+    which they are equal, bit for bit, for a few images of a random colour with noise, is returned.
+
+    Args:
+        compute: (size, *shape) uint8 -> tensors of ``size`` rows.
+        shape: (C, H, W) of an image.
+        size: images a batch at most.
+    """
+    random = torch.Generator().manual_seed(0)
+    colors = torch.randint(0, 256, (_PROBES, shape[0], 1, 1), generator=random)
+    images = (colors + torch.randint(-64, 65, (_PROBES, *shape), generator=random)).clamp(0, 255).to(torch.uint8)
+
+    def steady() -> bool:
+        repeated = (image.expand(size, *shape).contiguous() for image in images)
+        return all(torch.equal(rows, rows[:1].expand_as(rows)) for batch in repeated for rows in compute(batch))
+
+    while size > 1 and not steady():
+        size //= 2
+    return size
 
 
 class RowWise:
