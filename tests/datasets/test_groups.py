@@ -1,6 +1,6 @@
 import pytest
 
-from greycard.datasets.groups import RACE_MIXES, RFW_COUNTS, RFW_IMAGES, race_shares, rfw_shares
+from greycard.datasets.groups import RACE_MIXES, RFW_COUNTS, RFW_IMAGES, class_shares, race_shares, rfw_shares
 from greycard.schema import PHENOTYPES, RACE
 
 
@@ -45,11 +45,21 @@ def test_mixes():
         assert tuple(shares) == RACE.classes
         assert sum(shares.values()) == pytest.approx(1.0)
     assert RACE_MIXES["celeba_like"]["Caucasian"] > 0.70
+    assert (RACE_MIXES["ffhq_like"]["Caucasian"], RACE_MIXES["ffhq_like"]["African"]) == (0.69, 0.04)
+    assert RACE_MIXES["ffhq_like"]["Asian"] / RACE_MIXES["ffhq_like"]["Indian"] == pytest.approx(
+        0.1748 / 0.0026, rel=0.02
+    )
     assert race_shares(RACE_MIXES["african_only"]) == (1.0, 0.0, 0.0, 0.0)
 
 
 def test_race_shares_are_scaled_and_ordered():
     assert race_shares({"Indian": 3.0, "African": 1.0}) == (0.25, 0.0, 0.0, 0.75)
+
+
+def test_class_shares_are_scaled_and_ordered():
+    assert class_shares({"brown": 1.0, "black": 3.0}, PHENOTYPES["hair_color"]) == (0.75, 0.0, 0.25, 0.0, 0.0)
+    with pytest.raises(ValueError, match="brown"):
+        class_shares({"brwn": 1.0}, PHENOTYPES["hair_color"])
 
 
 @pytest.mark.parametrize("shares", [{"Afrikan": 1.0}, {"Asian": -0.1, "Indian": 1.0}, {}, {"Asian": float("nan")}])

@@ -48,13 +48,13 @@ def wear(sitter: Sitter) -> Values:
 
 
 def worn(codes: Codes, identity: Draws) -> Values:
-    """Return the years' mark, 0 up to 25 years and 1 at 85: (N, 1, 1)."""
-    return clip((apparent_years(codes, identity) - np.float32(25.0)) * np.float32(1.0 / 60.0), 0.0, 1.1)
+    """Return the years' mark, 0 up to 24 years and 1 at 80: (N, 1, 1)."""
+    return clip((apparent_years(codes, identity) - np.float32(24.0)) * np.float32(1.0 / 56.0), 0.0, 1.1)
 
 
 def youth(codes: Codes, identity: Draws) -> Values:
-    """Return how childlike a head is: 0 from 22 years on, 1 at 8."""
-    return clip((np.float32(22.0) - apparent_years(codes, identity)) * np.float32(1.0 / 14.0))
+    """Return how childlike a head is: 0 from 29 years on, 1 at 9."""
+    return clip((np.float32(29.0) - apparent_years(codes, identity)) * np.float32(1.0 / 20.0))
 
 
 def age_skull(skull: Skull, codes: Codes, identity: Draws) -> Skull:
@@ -63,8 +63,8 @@ def age_skull(skull: Skull, codes: Codes, identity: Draws) -> Skull:
         return skull
     young, old = youth(codes, identity), worn(codes, identity)
     return skull._replace(
-        width=skull.width * (1.0 + 0.03 * young),
-        chin=skull.chin * (1.0 - 0.09 * young),
+        width=skull.width * (1.0 + 0.04 * young),
+        chin=skull.chin * (1.0 - 0.12 * young),
         taper=skull.taper + 0.03 * young - 0.05 * old,
         square=skull.square * (1.0 - 0.6 * young) + 0.12 * old,
     )
@@ -75,8 +75,8 @@ def age_hair(hair: Colour, codes: Codes, identity: Draws) -> Colour:
     if not has_age(codes):
         return hair
     white = colour(np.array([[178, 176, 174]], np.float32))
-    grey = clip((apparent_years(codes, identity) - identity.normal("greying", 58.0, 8.0)) * np.float32(1.0 / 28.0))
-    mixed: Colour = hair + np.float32(0.70) * grey * (white - hair)
+    grey = clip((apparent_years(codes, identity) - identity.normal("greying", 46.0, 9.0)) * np.float32(1.0 / 30.0))
+    mixed: Colour = hair + np.float32(0.75) * grey * (white - hair)
     return mixed
 
 
@@ -84,7 +84,7 @@ def age_style(style: Style, sitter: Sitter) -> Style:
     """Let the hairline rise."""
     if not has_age(sitter.codes):
         return style
-    rise = worn(sitter.codes, sitter.identity) * sitter.identity.uniform("hairline rise", 0.0, 0.09)
+    rise = worn(sitter.codes, sitter.identity) * sitter.identity.uniform("hairline rise", 0.02, 0.14)
     return style._replace(hairline=style.hairline - rise)
 
 
@@ -92,7 +92,7 @@ def age_opening(sitter: Sitter) -> Values | float:
     """Return the logarithm by which age changes the eyes' opening: young eyes are larger, old lids droop."""
     if not has_age(sitter.codes):
         return 0.0
-    opening: Values = 0.16 * youth(sitter.codes, sitter.identity) - 0.26 * worn(sitter.codes, sitter.identity)
+    opening: Values = 0.24 * youth(sitter.codes, sitter.identity) - 0.26 * worn(sitter.codes, sitter.identity)
     return opening
 
 
@@ -111,14 +111,14 @@ def bearded(sitter: Sitter, share: float) -> NDArray[np.int64]:
 
 def paint_wrinkles(patch: Patch, sitter: Sitter, surface: Surface) -> None:
     """Paint crow's feet beside the eyes, lines below the corners of the mouth and a hollow below the cheekbones."""
-    depth = clip(wear(sitter) - np.float32(0.35), 0.0, 1.0) * surface.face
+    depth = clip(wear(sitter) - np.float32(0.15), 0.0, 1.0) * surface.face
     away, v = np.abs(surface.u), surface.v
     out = away - np.float32(0.325)
     feet = np.sin((v - np.float32(EYE_LINE) + out * np.sign(v - np.float32(EYE_LINE))) * np.float32(95.0))
     feet *= bump(np.square(out / 0.06) + np.square((v - EYE_LINE) / 0.10))
-    patch.darken(feet * depth * np.float32(0.30))
+    patch.darken(feet * depth * np.float32(0.35))
     run = np.float32(0.175) + (v - np.float32(MOUTH_LINE)) * np.float32(0.22)
     lines = cover(np.abs(away - run) - 0.007, patch.pixel * 1.8) * bump(np.square((v - MOUTH_LINE - 0.09) / 0.09))
-    patch.darken(lines * depth * np.float32(0.40))
+    patch.darken(lines * depth * np.float32(0.45))
     hollow = bump(np.square((away - 0.29) / 0.11) + np.square((v - 0.27) / 0.16))
     patch.darken(hollow * depth * np.float32(0.20))
