@@ -7,10 +7,10 @@ export RAY_AUTH_MODE ?= disabled
 export RAY_USAGE_STATS_ENABLED ?= 0
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo photos ui test lint format clean
+.PHONY: help setup demo photos ui search-ui test lint format clean
 
 help:  ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## Make .venv with the exact versions of constraints.txt.
 
@@ -27,6 +27,15 @@ photos: setup  ## The codecs on real photographs that scikit-image and scikit-le
 
 ui: setup  ## Open the MLflow UI on the local store (http://127.0.0.1:5000).
 	$(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+# STUDY is a name of `python -m jobs.tune --list`; STORAGE, the study's database where it is not in runs/tune/STUDY.
+STORAGE ?= sqlite:///runs/tune/$(STUDY)/search/optuna.db
+
+search-ui: setup  ## Open optuna-dashboard on a search, live or finished: make search-ui STUDY=faces_smile.
+	@test -n "$(STUDY)" || { echo "say which search: make search-ui STUDY=faces_smile"; exit 2; }
+	@case "$(STORAGE)" in sqlite:///*) test -f "$(patsubst sqlite:///%,%,$(STORAGE))" || \
+		{ echo "no search in $(STORAGE): start python -m jobs.tune $(STUDY) first, or set STORAGE"; exit 2; };; esac
+	$(BIN)/optuna-dashboard --host 127.0.0.1 --port 8080 $(STORAGE)
 
 test: setup lint  ## Lint, types and all tests.
 	$(BIN)/python -m pytest -q

@@ -19,7 +19,7 @@ While it runs, `make search-ui STUDY=faces_smile` shows the trials in optuna-das
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,10 +36,10 @@ from greycard.tuning import SearchResult, search
 from jobs import command, shards
 from jobs.train_driver import Driver, TrainedModel
 from jobs.train_plan import Planned, TrainJob, plan
-from jobs.tune_choice import Chosen, choose
-from jobs.tune_codecs import BASELINE, CodecFamily
+from jobs.tune_choice import Choice, Chosen, choose
+from jobs.tune_codecs import CodecFamily
 from jobs.tune_family import Family, models_folder
-from jobs.tune_plan import PredictorTrial, TuneJob
+from jobs.tune_plan import BASELINE, PredictorTrial, TuneJob
 from jobs.tune_predictors import PredictorFamily
 from jobs.tune_report import Found, write_recipes, write_report
 from tune_spaces import (
@@ -124,38 +124,41 @@ class _Study:
         job = self.job
         seeds = tuple(dict.fromkeys((*job.search.seeds, *job.confirm.seeds)))
         baselines = self.family.recipe(BASELINE, None, seeds)
-        trained = self.train({BASELINE: baselines})
-        baseline = self.baseline(trained)
+        planned = self.planned({BASELINE: baselines})
+        baseline = self.baseline(self.train(planned))
         result = self.search()
         chosen = choose(job, result.trials, baseline)
         for choice in chosen.choices:
             print(f"{choice}; validation: {_text(choice.metrics, baseline)}")
-        recipes = {
-            choice.label: self.family.recipe(choice.label, choice.settings, job.confirm.seeds)
-            for choice in chosen.choices
-        }
+        recipes = {choice.label: self.recipe(choice) for choice in chosen.choices}
         paths = write_recipes(job, recipes, self.run)
-        self.train(recipes)
-        planned = self.planned({BASELINE: baselines, **recipes})
+        tested = (*chosen.choices, *((chosen.choices[0].without(job.trial.off),) if job.confirm.control else ()))
+        chains = self.planned({choice.label: self.recipe(choice) for choice in tested})
+        self.train({name: replace(item, after="") for name, item in chains.items() if name not in planned})
+        planned |= chains
         models = {choice.label: self.register(choice.label, choice.settings, planned) for choice in chosen.choices}
-        confirmed = self.family.confirm(chosen.choices, planned)
+        confirmed = self.family.confirm(tested, planned)
         found = Found(result, baseline, chosen, confirmed, warnings)
         page = write_report(job, self.family, self.manifest, found, self.run)
         return Tuned(page, result, chosen, paths, models, confirmed.verdicts, self.run.run_id)
+
+    def recipe(self, choice: Choice) -> TrainJob:
+        """Return the training of a choice, from its baselines."""
+        return self.family.recipe(choice.label, choice.settings, self.job.confirm.seeds)
 
     def planned(self, jobs: Mapping[str, TrainJob]) -> dict[str, Planned]:
         """Return model name -> what to train; models that several jobs share are there once."""
         return {name: item for one in jobs.values() for name, item in plan(one, models_folder(self.job)).items()}
 
-    def train(self, jobs: Mapping[str, TrainJob]) -> dict[str, TrainedModel]:
+    def train(self, planned: Mapping[str, Planned]) -> dict[str, TrainedModel]:
         """Train what is not finished and log it as children of the study's run."""
-        planned, one = self.planned(jobs), next(iter(jobs.values()))
         unfinished = {name for name, item in planned.items() if read_outcome(item.task) is None}
         if unfinished:
             workers = self.job.workers
             demand = Demand(count=1, num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, spare_cpus=0.0)
             require(demand, self.job.session, "training a model")
-        return Driver(one, self.run, planned, unfinished).run_all()
+        usual = self.family.recipe(BASELINE, None, self.job.confirm.seeds)
+        return Driver(usual, self.run, planned, unfinished).run_all()
 
     def baseline(self, trained: Mapping[str, TrainedModel]) -> dict[str, float]:
         """Return the validation metrics of the search's baselines: means over its seeds."""

@@ -1,16 +1,18 @@
 """Which trials a study chooses: the best within the costs, and the knee of the front; each as a recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import pandas as pd
 
 from greycard.schema import unknown
 from greycard.tuning import Goal, best, knee
-from jobs.tune_plan import BEST, TuneJob, Value, setting_text
+from jobs.tune_plan import BEST, CONTROL, TuneJob, Value, setting_text
 
-_PARAM = "param/"
-_METRIC = "metric/"
+_PARAM: Final = "param/"
+_METRIC: Final = "metric/"
+NO_TRIAL: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class Choice:
     """A chosen trial.
 
     Attributes:
-        label: ``best`` or ``knee``.
-        number: of the trial.
+        label: ``best``, ``knee`` or ``control``.
+        number: of the trial; ``NO_TRIAL`` for the control.
         settings: parameter -> value.
         metrics: its validation metrics.
     """
@@ -32,6 +34,10 @@ class Choice:
     def __str__(self) -> str:
         """Say it in one line."""
         return f"{self.label}: trial {self.number}, {setting_text(self.settings)}"
+
+    def without(self, off: Mapping[str, Value]) -> "Choice":
+        """Return the control: trained alike with the settings that switch its term off; no trial of the search."""
+        return Choice(CONTROL, NO_TRIAL, {**self.settings, **off}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,12 @@ class Chosen:
     def numbers(self) -> dict[str, int]:
         """Label -> trial."""
         return {choice.label: choice.number for choice in self.choices}
+
+
+def distinct(choices: Iterable[Choice]) -> dict[str, Choice]:
+    """Return label -> the choice, the first of those that are the same trial, so that nothing is measured twice."""
+    found: dict[int, Choice] = {}
+    return {choice.label: found.setdefault(choice.number, choice) for choice in choices}
 
 
 def choose(job: TuneJob, trials: pd.DataFrame, baseline: Mapping[str, float]) -> Chosen:

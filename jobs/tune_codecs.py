@@ -21,12 +21,10 @@ from greycard.training.parity import with_gap
 from greycard.tuning import Trial
 from jobs.train_parity import ParityCodecTraining
 from jobs.train_plan import Planned, TrainJob, plan
-from jobs.tune_choice import Choice
+from jobs.tune_choice import Choice, distinct
 from jobs.tune_family import Confirmed, color_of, models_folder
-from jobs.tune_plan import CodecTrial, TuneJob, Value, with_settings
+from jobs.tune_plan import BASELINE, CodecTrial, TuneJob, Value, with_settings
 from jobs.tune_rates import CodecRows, compare_codecs, group_means, verdict_of
-
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +133,23 @@ class CodecFamily:
         job, seeds = self.job, self.job.confirm.seeds
         sensitive = self.trial.parity.sensitive
         images = load_images(job.test_uri, job.confirm.split, size=job.size, attributes=(sensitive,))
-        rows = self._rows(images, choices, planned)
+        same = distinct(choices)
+        rows = self._rows(images, [choice for label, choice in same.items() if choice.label == label], planned)
         names, codes = self.trial.parity.groups, images.labels[sensitive].numpy()
         identities = np.array([who or name for who, name in zip(images.identities, images.ids, strict=True)])
-        comparisons, sentences, groups = {}, {}, []
-        for label, found in rows.items():
-            groups.append(group_means(found, codes, names).assign(system=label, attribute=sensitive))
-            if label != BASELINE:
-                frame = compare_codecs(rows[BASELINE], found, codes, names, identities)
-                comparisons[label] = frame
-                sentences[label] = verdict_of(frame, job.confirm.min_reduction, job.confirm.costs)
+        groups = [
+            group_means(found, codes, names).assign(system=label, attribute=sensitive) for label, found in rows.items()
+        ]
+        compared = {
+            label: compare_codecs(rows[BASELINE], found, codes, names, identities)
+            for label, found in rows.items()
+            if label != BASELINE
+        }
+        comparisons = {label: compared[choice.label] for label, choice in same.items()}
+        sentences = {
+            label: verdict_of(frame, job.confirm.min_reduction, job.confirm.costs)
+            for label, frame in comparisons.items()
+        }
         return Confirmed(
             sentences,
             comparisons,

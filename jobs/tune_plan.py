@@ -19,6 +19,8 @@ from jobs.train_predictors import PredictorTraining
 
 BEST: Final = "best"
 KNEE: Final = "knee"
+BASELINE: Final = "baseline"
+CONTROL: Final = "control"
 Value = bool | int | float | str
 T = TypeVar("T")
 
@@ -44,6 +46,11 @@ class PredictorTrial:
         """What the search may change."""
         return ("fair.", "training.fair_loop.")
 
+    @property
+    def off(self) -> dict[str, Value]:
+        """Settings that train alike without the fairness loss."""
+        return {"fair.lam": 0.0}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecTrial:
@@ -65,6 +72,11 @@ class CodecTrial:
     def free(self) -> tuple[str, ...]:
         """What the search may change."""
         return ("parity.", "training.fine_tune.")
+
+    @property
+    def off(self) -> dict[str, Value]:
+        """Settings that train alike without the parity term."""
+        return {"parity.mu": 0.0}
 
 
 TrialConfig = Annotated[PredictorTrial | CodecTrial, Field(discriminator="kind")]
@@ -107,6 +119,8 @@ class ConfirmConfig:
             asks for the first.
         min_reduction: the share by which the first goal is to fall on the test split.
         seeds: the chosen setting is trained again with each, from that seed's baseline.
+        control: also train the first choice's way without its term (λ or μ = 0). A trial trains longer than its
+            baseline did; what that alone does is not the term's merit.
         split: what the trained ones are compared on; no choice has seen it.
         shards: its images; "" takes the study's.
     """
@@ -115,6 +129,7 @@ class ConfirmConfig:
     costs: tuple[Cost, ...] = (Cost(),)
     min_reduction: float = 0.3
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    control: bool = True
     split: str = "test"
     shards: str = ""
 

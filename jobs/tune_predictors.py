@@ -18,11 +18,9 @@ from greycard.training.prediction import FairPrediction
 from greycard.tuning import Trial
 from jobs.train_plan import Planned, TrainJob, plan
 from jobs.train_predictors import PredictorTraining, describe_cells
-from jobs.tune_choice import Choice
+from jobs.tune_choice import Choice, distinct
 from jobs.tune_family import Confirmed, color_of, models_folder
-from jobs.tune_plan import PredictorTrial, TuneJob, Value, with_settings
-
-BASELINE = "baseline"
+from jobs.tune_plan import BASELINE, PredictorTrial, TuneJob, Value, with_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +114,17 @@ class PredictorFamily:
 
     def confirm(self, choices: Sequence[Choice], planned: Mapping[str, Planned]) -> Confirmed:
         """Audit the baselines and what was chosen on the test split, and compare them seed by seed."""
-        result = run_audit(self._audit(choices, planned))
+        same = distinct(choices)
+        result = run_audit(self._audit([choice for label, choice in same.items() if choice.label == label], planned))
         training, confirm = self.trial.training, self.job.confirm
         comparisons: dict[str, pd.DataFrame] = {}
         sentences: dict[str, str] = {}
-        for choice in choices:
-            before, after = (self._predictions(result, label) for label in (BASELINE, choice.label))
-            frame = compare_seeds(before, after, result.config.findings)
-            comparisons[choice.label] = frame
-            sentences[choice.label] = verdict(frame, confirm.min_reduction, confirm.costs[0].most)
+        for label, choice in same.items():
+            if choice.label == label:
+                before, after = (self._predictions(result, name) for name in (BASELINE, label))
+                comparisons[label] = compare_seeds(before, after, result.config.findings)
+            frame = comparisons[label] = comparisons[choice.label]
+            sentences[label] = verdict(frame, confirm.min_reduction, confirm.costs[0].most)
         frames = result.frames()
         tables: dict[str, Any] = frames._asdict()
         note = f"{training.target} by {' x '.join(training.sensitive)}, {confirm.split} split of {result.manifest.uri}"
@@ -154,7 +154,7 @@ class PredictorFamily:
                         trained_for=training.sensitive if fair else (),
                     )
                 )
-        chosen = "-".join(f"{choice.label}{choice.number}" for choice in choices)
+        chosen = "-".join(f"{choice.label}{max(0, choice.number)}" for choice in choices)
         return PredictionAudit(
             study=self.job.study,
             shards=self.job.test_uri,

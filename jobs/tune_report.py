@@ -15,8 +15,9 @@ from greycard.tuning import SearchResult
 from jobs.train_plan import TrainJob
 from jobs.tune_choice import Chosen
 from jobs.tune_family import Confirmed, Family
-from jobs.tune_plan import TuneJob
+from jobs.tune_plan import CONTROL, TuneJob
 
+_ARMS = {CONTROL: "Control, trained on alike without the term"}
 _ON_THE_PAGE = ("groups", "disparities", "cells", "table", "paper", "squeezing")
 
 
@@ -69,7 +70,9 @@ def write_report(job: TuneJob, family: Family, manifest: Manifest, found: Found,
 
 def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: Run) -> search_page.SearchPage:
     first = found.chosen.choices[0].label
-    others = [f"{label}: {text}" for label, text in found.confirmed.verdicts.items() if label != first]
+    others = [
+        f"{_ARMS.get(label, label)}: {text}" for label, text in found.confirmed.verdicts.items() if label != first
+    ]
     settings = [f"{choice}; recipe {choice.label}.yaml" for choice in found.chosen.choices]
     frames = {name: found.confirmed.tables[name] for name in _ON_THE_PAGE if name in found.confirmed.tables}
     return search_page.SearchPage(
@@ -110,8 +113,9 @@ def _numbers(found: Found) -> dict[str, float]:
     numbers = {f"baseline/{name}": value for name, value in found.baseline.items()}
     for choice in found.chosen.choices:
         numbers |= {f"{choice.label}/{name}": value for name, value in choice.metrics.items()}
-        for row in found.confirmed.comparisons[choice.label].to_dict("records"):
+    for label, frame in found.confirmed.comparisons.items():
+        for row in frame.to_dict("records"):
             for column in ("baseline", "fair", "difference", "reduction"):
-                numbers[f"test/{choice.label}/{row['measure']}/{column}"] = float(row[column])
+                numbers[f"test/{label}/{row['measure']}/{column}"] = float(row[column])
     states = found.result.trials["status"].value_counts()
     return numbers | {f"trials/{state}": float(count) for state, count in states.items()}
