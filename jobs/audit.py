@@ -16,11 +16,9 @@ predictors: a table of predictions a system, and tables by group). Run again aft
 was: finished systems and written images are kept, and the MLflow run is the same one.
 """
 
-import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from greycard.audits.restoration import RestorationAudit, System, SystemResult, run
 from greycard.classifiers import ClassifierConfig
@@ -36,6 +34,7 @@ from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
 from jobs import audit_predictions, command, train
 from jobs.models import under
+from jobs.published import publish, report_folder
 from jobs.report import ReportConfig, Reported, ReportJob, fitted, make
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, trained_classifiers, trained_codec
 
@@ -88,7 +87,7 @@ def audit(job: AuditJob) -> Reported:
             ReportJob(
                 audit=config.directory,
                 shards=config.shards,
-                output=str(_report_folder(config.directory)),
+                output=str(report_folder(config.directory)),
                 study=config.study,
                 config=job.report,
                 absent=result.absent,
@@ -96,7 +95,7 @@ def audit(job: AuditJob) -> Reported:
             manifest,
             tracked,
         )
-        place = _publish(reported.page, Folder.open(home.uri_of("report")))
+        place = publish(reported.page, Folder.open(home.uri_of("report")))
     print(f"report: {place}  (open it in a browser; MLflow run {reported.run_id})")
     return reported
 
@@ -118,25 +117,6 @@ def with_models(job: AuditJob) -> RestorationAudit:
         systems=tuple(replace(system, codec=under(job.models, system.codec)) for system in job.audit.systems),
         classifiers=tuple(under(job.models, classifier) for classifier in job.audit.classifiers),
     )
-
-
-def _report_folder(directory: str) -> Path:
-    """Return where the report is made: in the audit's folder, or in one here that is named after its URI."""
-    if "://" not in directory:
-        return Path(directory) / "report"
-    return Path("runs/audits") / hashlib.sha256(directory.encode()).hexdigest()[:16] / "report"
-
-
-def _publish(page: Path, folder: Folder) -> str:
-    """Copy a report that was made elsewhere into the audit's folder; returns where its page is."""
-    if "://" not in folder.uri:
-        return str(page)
-    for file in sorted(item for item in page.parent.rglob("*") if item.is_file()):
-        path = file.relative_to(page.parent)
-        target = Folder.open(folder.uri_of(path.parent.as_posix())) if path.parent.name else folder
-        target.create()
-        target.write(file.name, file.read_bytes())
-    return folder.uri_of(page.name)
 
 
 def _log_system(system: SystemResult, tracked: Run) -> None:

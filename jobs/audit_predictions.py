@@ -2,25 +2,35 @@
 
 One MLflow run a job, a child run a system with its numbers, all frames as tables, the predictions as a data set. The
 frames are written to ``<directory>/tables`` as Parquet and CSV; ``tables/paper.csv`` has the layout of Tables 1-3 of
-paper 002, with the printed rows beside the measured ones where data set, attributes and loss are the paper's.
+paper 002, with the printed rows beside the measured ones where data set, attributes and loss are the paper's. Where
+several seeds of a loss and their baselines are audited, ``tables/comparisons`` says what the loss changed on average.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+import yaml
 
 from greycard.audits.prediction import PredictionAudit, PredictionResult, PredictorSystem, SystemResult, run
 from greycard.audits.prediction_tables import PredictionFrames
-from greycard.config import digest
+from greycard.config import digest, to_dict
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.prediction import HARD, PredictionConfig
+from greycard.metrics.prediction_seeds import verdict
 from greycard.metrics.prediction_squeezing import SqueezingConfig
+from greycard.reports.prediction_page import PredictionPage
+from greycard.reports.prediction_page import write as write_page
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking.provenance import git_commit
 from jobs import paper002
 from jobs.models import under
+from jobs.published import publish, report_folder
 from jobs.train_plan import TrainJob, trained_models
 from jobs.train_predictors import PredictorTraining
 
@@ -33,19 +43,22 @@ class PredictionAuditJob:
         audit: which predictors, on which images, for which attributes.
         models: where the trained models are: a relative path of weights (``runs/paper002/...``) means one within this
             folder; "" is the working directory.
+        title: of the page.
     """
 
     kind: Literal["predictions"] = "predictions"
     audit: PredictionAudit
     models: str = ""
+    title: str = "Group differences in predicted attributes"
 
 
 class Audited(NamedTuple):
-    """What a job leaves: the result, its frames, the folder of its tables and the MLflow run."""
+    """What a job leaves: the result, its frames, the comparison over seeds, the page, and the MLflow run."""
 
     result: PredictionResult
     frames: PredictionFrames
-    tables: str
+    comparisons: pd.DataFrame
+    page: str
     run_id: str
 
 
@@ -79,16 +92,60 @@ def audit_predictions(job: PredictionAuditJob) -> Audited:
         "greycard.squeezing": digest(config.squeezing),
     }
     name = f"predictions {manifest.dataset}"
-    fixed = replace(job, audit=rows)
+    fixed = replace(job, audit=rows, title="")
     with job_run(study=config.study, name=name, directory=home.uri, config=fixed, tags=tags) as tracked:
         tracked.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
         tracked.log_dataset(manifest, config.split, manifest.uri)
         result = run(config, on_system_done=lambda system: _log_system(system, tracked))
-        frames = result.frames()
+        frames, comparisons = result.frames(), result.comparisons()
+        tables = frames._asdict() | {"comparisons": comparisons}
         log_frames(result, frames, tracked)
-        tables = write_frames(frames, Folder.open(home.uri_of("tables")))
-    print(f"tables: {tables}  (MLflow run {tracked.run_id})")
-    return Audited(result, frames, tables, tracked.run_id)
+        if len(comparisons):
+            tracked.log_table(comparisons, "tables/comparisons.json")
+        write_tables(tables, Folder.open(home.uri_of("tables")))
+        page = _write_page(job, result, frames, comparisons, tracked.run_id)
+        tracked.log_artifact(page)
+        place = publish(page, Folder.open(home.uri_of("report")))
+    print(f"report: {place}  (open it in a browser; MLflow run {tracked.run_id})")
+    return Audited(result, frames, comparisons, place, tracked.run_id)
+
+
+def _write_page(
+    job: PredictionAuditJob, result: PredictionResult, frames: PredictionFrames, comparisons: pd.DataFrame, run_id: str
+) -> Path:
+    """Write the page; where one loss and λ alone is compared on one target and attribute, its comparison leads it."""
+    kinds = comparisons.groupby(list(_KEYS), sort=False) if len(comparisons) else ()
+    parts = [(dict(zip(_KEYS, keys, strict=True)), frame) for keys, frame in kinds]
+    said = [f"{told['loss']} at λ = {told['lam']:g}, {_pair(told)}: {verdict(frame)}" for told, frame in parts]
+    alone = parts[0][1].drop(columns=list(_KEYS)) if len(parts) == 1 else None
+    config = result.config
+    page = PredictionPage(
+        title=job.title,
+        dataset=result.manifest.dataset,
+        split=config.split,
+        drawn=result.manifest.drawn,
+        command="python -m jobs.audit",
+        commit=git_commit(),
+        groups=frames.groups,
+        disparities=frames.disparities,
+        cells=frames.cells,
+        table=frames.table,
+        squeezing=frames.squeezing if len(frames.squeezing) else None,
+        comparison=alone,
+        counts=frames.counts,
+        level=config.findings.level,
+        notes=() if alone is not None else tuple(said),
+        provenance={"audit": result.directory, "manifest": result.manifest.digest, "MLflow run": run_id},
+        config=yaml.safe_dump(to_dict(job), sort_keys=False, allow_unicode=True),
+    )
+    return write_page(page, report_folder(config.directory))
+
+
+_KEYS = ("target", "attribute", "loss", "lam", "trained_for")
+
+
+def _pair(told: Mapping[str, Any]) -> str:
+    return f"{told['target']} by {told['attribute']}"
 
 
 def log_frames(result: PredictionResult, frames: PredictionFrames, tracked: Run) -> None:
@@ -136,13 +193,13 @@ class _Named(NamedTuple):
     digest: str
 
 
-def write_frames(frames: PredictionFrames, folder: Folder) -> str:
-    """Write each frame as Parquet and CSV; return the folder."""
+def write_tables(tables: Mapping[str, pd.DataFrame], folder: Folder) -> None:
+    """Write each frame that is not empty as Parquet and CSV."""
     folder.create()
-    for name, frame in frames._asdict().items():
-        folder.write(f"{name}.parquet", frame.to_parquet(index=False))
-        folder.write(f"{name}.csv", frame.to_csv(index=False).encode())
-    return folder.uri
+    for name, frame in tables.items():
+        if len(frame):
+            folder.write(f"{name}.parquet", frame.to_parquet(index=False))
+            folder.write(f"{name}.csv", frame.to_csv(index=False).encode())
 
 
 def systems_of(job: TrainJob, names: Iterable[str] = ()) -> tuple[PredictorSystem, ...]:

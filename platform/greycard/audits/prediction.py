@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pandas as pd
 import pyarrow as pa
 
 from greycard.audits.checks import check_predictor_sizes, check_shards
 from greycard.audits.images import Images, choose_images, class_sets
 from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
-from greycard.audits.prediction_tables import PredictionFrames, make_frames, predictions_of
+from greycard.audits.prediction_tables import PredictionFrames, compare_systems, make_frames, predictions_of
 from greycard.audits.systems import (
     SystemAudit,
     SystemResult,
@@ -85,6 +86,11 @@ class PredictionResult:
         """Return group values, disparities, the tables of the paper's layout, and the squeezing check."""
         tables = {system.name: system.read() for system in self.systems}
         return make_frames(tables, self.config, self.manifest.attributes, self.manifest.dataset)
+
+    def comparisons(self) -> pd.DataFrame:
+        """Return every fairness loss and λ against its baselines, over all their seeds, with intervals."""
+        tables = {system.name: system.read() for system in self.systems}
+        return compare_systems(tables, self.config, self.manifest.attributes)
 
 
 def run(config: PredictionAudit, on_system_done: Callable[[SystemResult], Any] | None = None) -> PredictionResult:

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem,
 from greycard.metrics.by_group import Floats, Groups, Ints, cross
 from greycard.metrics.prediction import FULL_SPLIT, HARD, SOFT, PredictionFindings, summarise
 from greycard.metrics.prediction_paper import beside_paper
+from greycard.metrics.prediction_seeds import compare_seeds
 from greycard.metrics.prediction_squeezing import check_squeezing
 from greycard.metrics.prediction_tables import Predictions
 from greycard.schema import ERROR, IDENTITY, IMAGE_ID, OK, STATUS, probability_column
@@ -159,6 +160,54 @@ def _table_row(
     }
 
 
+def compare_systems(
+    tables: Mapping[str, pa.Table], config: PredictionAudit, attributes: Mapping[str, tuple[str, ...]]
+) -> pd.DataFrame:
+    """Compare every fairness loss and λ with its baselines over all seeds that there are (``compare_seeds``).
+
+    Args:
+        tables: system -> its predictions table.
+        config: of the audit.
+        attributes: attribute -> classes in code order, of the manifest.
+
+    Returns:
+        target, attribute, loss, lam, trained_for and the columns of ``compare_seeds``, on the images that all systems
+        of a comparison could take; no rows where no system has a baseline.
+    """
+    found = []
+    for fair in _repeated(config).values():
+        names = [*(system.baseline for system in fair), *(system.name for system in fair)]
+        rows = _in_all([tables[name] for name in names])
+        for target, sensitive in config.pairs:
+            predicted = [predictions_of(part, target, sensitive, attributes) for part in rows]
+            frame = compare_seeds(predicted[: len(fair)], predicted[len(fair) :], config.findings)
+            keys = {"target": target, "attribute": joined(sensitive), "loss": fair[0].loss, "lam": fair[0].lam}
+            keys["trained_for"] = joined(fair[0].trained_for)
+            for place, (name, value) in enumerate(keys.items()):
+                frame.insert(place, name, value)
+            found.append(frame)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _repeated(config: PredictionAudit) -> dict[tuple[str, float, tuple[str, ...]], list[PredictorSystem]]:
+    """Return the systems with a baseline by what is the same but for the seed."""
+    kinds: dict[tuple[str, float, tuple[str, ...]], list[PredictorSystem]] = {}
+    for system in config.systems:
+        if system.baseline:
+            kinds.setdefault((system.loss, system.lam, system.trained_for), []).append(system)
+    return kinds
+
+
+def _in_all(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Return the rows of images that every system could take."""
+    well = [table.filter(pc.equal(table[STATUS], OK)) for table in tables]
+    common = set.intersection(*(set(table[IMAGE_ID].to_pylist()) for table in well))
+    if all(len(table) == len(common) for table in well):
+        return well
+    ids = pa.array(sorted(common), pa.string())
+    return [table.filter(pc.is_in(table[IMAGE_ID], value_set=ids)) for table in well]
+
+
 def _squeezing(
     tables: Mapping[str, pa.Table],
     config: PredictionAudit,
@@ -168,8 +217,7 @@ def _squeezing(
     attributes: Mapping[str, tuple[str, ...]],
 ) -> pd.DataFrame:
     """Compare a system with its baseline on the images that both could take."""
-    pair = [tables[name].filter(pc.equal(tables[name][STATUS], OK)) for name in (system.baseline, system.name)]
-    pair = [mine.filter(pc.is_in(mine[IMAGE_ID], other[IMAGE_ID])) for mine, other in (pair, pair[::-1])]
+    pair = _in_all([tables[system.baseline], tables[system.name]])
     before, after = (predictions_of(rows, target, sensitive, attributes) for rows in pair)
     found = check_squeezing(before, after, config.squeezing)
     frame = found.gains.assign(verdict=found.gains["measure"].map(found.verdicts))
