@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from greycard.config import to_dict
 from greycard.tracking import Run
-from greycard.training.fit import ModelTask, Outcome, read_epochs, read_example, read_outcome, train_model
+from greycard.training.fit import ModelTask, Outcome, read_example, read_outcome, train_model
 from greycard.training.fit_distributed import Processes, train_distributed
+from greycard.training.progress import read_epochs
 from jobs.train_plan import Planned, TrainJob
 
 POLL_SECONDS = 0.5

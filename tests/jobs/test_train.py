@@ -21,9 +21,10 @@ from greycard.layers.weights import load_weights, read_description, save_weights
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import ConfigChangedError
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.fit import read_epochs, read_example, train_model
+from greycard.training.fit import read_example, train_model
 from greycard.training.loop import DivergedError, LoopConfig
 from greycard.training.optimizers import AdamConfig, SgdConfig
+from greycard.training.progress import read_epochs
 from jobs.train import RECIPES, train
 from jobs.train_driver import TrainError
 from jobs.train_plan import (

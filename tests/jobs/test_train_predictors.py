@@ -1,7 +1,11 @@
 """Predictors under fairness losses, from the plan to the registry, on one process and on two."""
 
 import dataclasses
+import json
 import os
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -17,10 +21,12 @@ from greycard.datasets.splits import SplitConfig
 from greycard.layers.weights import load_weights
 from greycard.losses import DpMi, EoL2, Iou
 from greycard.streaming.session import SessionConfig
-from greycard.training.fit import TrainingData, read_data, read_epochs, train_model
+from greycard.training.data import TrainingData
+from greycard.training.fit import read_data, train_model
 from greycard.training.fit_distributed import Processes, train_distributed
 from greycard.training.loop import DivergedError, LoopConfig
 from greycard.training.optimizers import SgdConfig
+from greycard.training.progress import read_epochs
 from jobs.train import train
 from jobs.train_plan import CodecTraining, TrainJob, WorkersConfig, plan, trained_models
 from jobs.train_predictors import PredictorTraining, describe_cells
@@ -221,3 +227,28 @@ def test_a_job_trains_baselines_and_fair_phases_and_logs_them(shards, tmp_path, 
     fair_classifier = trained_models(job(shards, tmp_path, training), training)["eyes-eo_l2-lam3-seed0"].build()
     images = load_images(shards, "test", size=32).images
     assert fair_classifier.probabilities(images)["eye_type"].shape == (len(images), 2)
+
+
+@pytest.mark.slow
+def test_a_ray_train_worker_killed_in_the_middle_is_replaced(shards, tmp_path, ray_session):
+    training = dataclasses.replace(EYES, loop=dataclasses.replace(LOOP, epochs=12, checkpoint_steps=1))
+    alone = task_of(shards, tmp_path / "one", training=training)
+    together = task_of(shards, tmp_path / "two", training=training)
+    train_model(alone)
+    progress = tmp_path / "two" / "models" / "eyes-seed0" / "progress.json"
+    killed = []
+
+    def kill():
+        while not progress.exists():
+            time.sleep(0.01)
+        killed.append(json.loads(progress.read_text()))
+        os.kill(killed[0]["pid"], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    outcome = train_distributed(together, Processes(count=2, max_retries=2))
+    killer.join()
+    assert len(killed[0]["epochs"]) < 12 == outcome.epochs
+    assert json.loads(progress.read_text())["pid"] != killed[0]["pid"]
+    for name, value in weights_of(alone).items():
+        torch.testing.assert_close(weights_of(together)[name], value, rtol=1e-3, atol=1e-4)

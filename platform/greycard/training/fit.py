@@ -9,14 +9,10 @@ A model's directory, on a file system that driver and workers share, holds:
     outcome.json    what came of it; its presence says that the model is finished
 """
 
-import json
-import os
-import socket
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -27,15 +23,15 @@ from greycard.classifiers import AttributeClassifier, PredictorConfig
 from greycard.codecs.neural import NeuralConfig
 from greycard.datasets.shards import load_images
 from greycard.layers.weights import MODEL, fingerprint, load_weights, read_description, save_weights
-from greycard.training.batches import Examples, ImageSet
 from greycard.training.checkpoints import CheckpointError
+from greycard.training.data import TrainingData
 from greycard.training.loop import CHECKPOINT, FitResult, LoopConfig, Report, fit
 from greycard.training.objectives import CrossEntropy, RateDistortion
 from greycard.training.parity import ParityRateDistortion
 from greycard.training.prediction import FairPrediction
+from greycard.training.progress import PROGRESS, Progress, read_json, report_epochs, write_json
 from greycard.training.workers import ALONE, Workers
 
-PROGRESS: Final = "progress.json"
 OUTCOME: Final = "outcome.json"
 EXAMPLE: Final = "example.npz"
 WEIGHTS: Final = "weights"
@@ -126,26 +122,6 @@ class Outcome:
     concerns: tuple[str, ...]
 
 
-class TrainingData(NamedTuple):
-    """What a model is trained from, already in memory, so that trials of a search share it instead of reading it.
-
-    It travels through Ray's object store without a copy a process: tensors are pickled as arrays, and read in place.
-
-    Attributes:
-        train: images and the codes of all labels that the task needs (``ModelTask.attributes``).
-        val: the same of the validation split.
-        start: the weights that the model starts from; None takes ``task.start``.
-    """
-
-    train: ImageSet
-    val: ImageSet
-    start: dict[str, Tensor] | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle tensors as arrays, whose buffers Ray keeps outside of the pickle."""
-        return _restored, (_arrays(self.train), _arrays(self.val), self.start)
-
-
 def read_data(task: ModelTask) -> TrainingData:
     """Read a task's images and labels.
 
@@ -184,7 +160,7 @@ def train_model(
         key["start_weights"] = fingerprint(data.start)
     finished = _read_outcome(task, key)
     if finished:
-        report_epochs(task, report)
+        report_epochs(task.directory, report)
         return finished
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(task.threads)
@@ -237,61 +213,11 @@ def _read_outcome(task: ModelTask, wanted: Mapping[str, str]) -> Outcome | None:
     return Outcome(**{**saved["outcome"], "concerns": tuple(saved["outcome"]["concerns"])})
 
 
-class Progress:
-    """Writes each epoch's metrics to a file that the driver follows, then tells who else wants to know.
-
-    Repeated epochs change nothing in the file.
-    """
-
-    def __init__(self, path: Path, report: Report | None = None) -> None:
-        self._path = path
-        self._report = report
-        self._epochs: dict[int, Mapping[str, float]] = {}
-
-    def __call__(self, metrics: Mapping[str, float], epoch: int) -> None:
-        """Take an epoch's metrics; epochs count from 1."""
-        self._epochs[epoch] = metrics
-        write_json(
-            self._path, {"host": socket.gethostname(), "pid": os.getpid(), "epochs": list(self._epochs.values())}
-        )
-        if self._report is not None:
-            self._report(metrics, epoch)
-
-
-def read_epochs(directory: str) -> list[dict[str, float]]:
-    """Return the metrics of the epochs so far."""
-    epochs: list[dict[str, float]] = read_json(Path(directory) / PROGRESS).get("epochs", [])
-    return epochs
-
-
-def report_epochs(task: ModelTask, report: Report | None) -> None:
-    """Report the epochs that a model has been trained for."""
-    if report is not None:
-        for number, metrics in enumerate(read_epochs(task.directory), start=1):
-            report(metrics, number)
-
-
 def read_example(directory: str) -> tuple[NDArray[Any], NDArray[Any] | dict[str, NDArray[Any]]]:
     """Return a finished model's example: its input images and what it makes of them."""
     with np.load(Path(directory) / EXAMPLE, allow_pickle=False) as arrays:
         outputs = {name.removeprefix("output/"): arrays[name] for name in arrays.files if name != "input"}
         return arrays["input"], outputs[""] if set(outputs) == {""} else outputs
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object, empty where there is no file."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    return content
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1))
-    temporary.replace(path)
 
 
 def _network(task: ModelTask, start: Mapping[str, Tensor] | None) -> nn.Module:
@@ -309,6 +235,8 @@ def _save(task: ModelTask, network: nn.Module) -> Path:
     description = task.model.description() | {"trained_on": task.shards_digest}
     if isinstance(task.objective, RateDistortion | ParityRateDistortion):
         description["lambda"] = task.objective.lam
+    if isinstance(task.objective, FairPrediction) and task.objective.fair:
+        description["fair"] = asdict(task.objective.fair)
     state = task.model.export(network) if isinstance(task.model, NeuralConfig) else network.state_dict()
     return save_weights(Path(task.directory) / WEIGHTS, state, description)
 
@@ -338,22 +266,3 @@ def _outcome(result: FitResult, weights: Path) -> Outcome:
         metrics={name.removeprefix("val/"): value for name, value in kept.items() if name.startswith("val/")},
         concerns=result.concerns,
     )
-
-
-def _arrays(data: ImageSet) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-    return data.images.numpy(), {name: codes.numpy() for name, codes in data.labels.items()}
-
-
-def _restored(
-    train: tuple[NDArray[Any], dict[str, NDArray[Any]]],
-    val: tuple[NDArray[Any], dict[str, NDArray[Any]]],
-    start: dict[str, Tensor] | None,
-) -> TrainingData:
-    """Build on the arrays' own memory, which in Ray's object store may only be read; training never writes to it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        sets = [
-            Examples(torch.from_numpy(images), {name: torch.from_numpy(codes) for name, codes in labels.items()})
-            for images, labels in (train, val)
-        ]
-    return TrainingData(sets[0], sets[1], start)

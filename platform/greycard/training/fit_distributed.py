@@ -15,12 +15,13 @@ from typing import Any, Final
 import ray
 import torch.distributed as dist
 from ray import ObjectRef
-from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, get_context
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from greycard.training.fit import ModelTask, Outcome, TrainingData, read_data, read_outcome, report_epochs, train_model
+from greycard.training.data import TrainingData
+from greycard.training.fit import ModelTask, Outcome, read_data, read_outcome, train_model
 from greycard.training.loop import Report
+from greycard.training.progress import report_epochs
 from greycard.training.workers import Workers
 
 STORAGE: Final = "ray_train"  # the folder of a model's directory that Ray Train wants; it is removed at the end
@@ -88,7 +89,7 @@ def train_distributed(
             _log.warning("%s: a worker died, starting again from the checkpoint: %s", task.name, failure)
         outcome = read_outcome(task)
         assert outcome is not None, f"{task.name} ended without an outcome"
-    report_epochs(task, report)
+    report_epochs(task.directory, report)
     return outcome
 
 
@@ -124,9 +125,13 @@ def _work(config: dict[str, Any]) -> None:
 def _reason(failure: TrainingFailedError) -> Exception | None:
     """Return the error that training itself ended with; None where a worker or the connection to one was lost."""
     failures: dict[int, Exception] = getattr(failure, "worker_failures", {})
-    lost = (RayError, TrainingFailedError, dist.DistError)
-    for rank in sorted(failures):
-        error = failures[rank]
-        if not isinstance(error, lost) and type(error) is not RuntimeError:  # gloo's own errors are plain ones
-            return error
-    return None
+    return next((failures[rank] for rank in sorted(failures) if not _lost(failures[rank])), None)
+
+
+def _lost(error: Exception) -> bool:
+    """Whether an error is Ray's (a dead worker has no public class) or torch.distributed's (gloo's is a plain one)."""
+    return (
+        type(error).__module__.partition(".")[0] == "ray"
+        or isinstance(error, dist.DistError)
+        or type(error) is RuntimeError
+    )

@@ -166,7 +166,7 @@ def fit(
         torch.manual_seed(config.seed)
         run.resume()
         if not workers.first:  # noise of their own; it is the same again when a run goes on from here
-            torch.manual_seed((config.seed << 32) + (workers.rank << 24) + run.state.step)
+            torch.manual_seed(config.seed + (workers.rank << 48) + (run.state.step << 20))
         for number, metrics in enumerate(run.state.history, start=1):
             _report(report, metrics, number)
         total = config.epochs * run.batches
