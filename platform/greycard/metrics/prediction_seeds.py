@@ -2,10 +2,14 @@
 
 One training run says little: runs that differ in nothing but their seed differ in σ_IOU by as much as a fairness loss
 changes it. So measures are means over pairs of runs (baseline and fair predictor of one seed), and their intervals come
-from both sources of chance at once: pairs and identities are resampled independently of each other (the pigeonhole
-bootstrap, Owen 2007, arXiv 0712.1111), the same identities for every predictor. Of n pairs n - 1 are drawn, so that the
-variance of the mean over pairs is unbiased (Rao & Wu 1988); n of n would be too narrow by a tenth for 5 pairs. With so
-few pairs the percentile interval still covers somewhat less than its level, and one pair says nothing about seeds.
+from both sources of chance, other seeds and other people:
+
+* n - 1 of the n pairs are drawn with all rows, so that the variance of the mean is unbiased (Rao & Wu 1988);
+* identities are drawn with all pairs, the same for every predictor. What is left of an image's chance in a single run
+  is in the first part already, so this part counts with what the pairs have in common: its variance is the mean
+  covariance between pairs. Drawing both at once (the pigeonhole bootstrap, Owen 2007) would count it three times;
+* a few pairs know their own spread badly: the sum is widened from a normal's quantile to Student's, with the degrees
+  of freedom of Satterthwaite (1946). One pair says nothing about seeds, and its interval is that of identities alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from greycard.metrics.by_group import Floats
 from greycard.metrics.prediction import HARD, SOFT, PredictionConfig
@@ -199,14 +204,21 @@ def _row(
     level: float,
 ) -> dict[str, Any]:
     """Return one measure's row: means over pairs, and the intervals of their difference and reduction."""
-    values = [np.array(np.mean([one[name].value for one in side])) for side in (before, after)]
-    resampled = [
-        (drawn * np.stack([one[name].resampled for one in side], axis=1)).sum(axis=1) for side in (before, after)
-    ]
-    low, high = interval(resampled[1] - resampled[0], level)
-    gap = name in _GAPS or name in FAIR_LOSSES
-    reduction = _reduction(*values) if gap else np.array(np.nan)
-    reduction_low, reduction_high = interval(_reduction(*resampled), level) if gap else (np.nan, np.nan)
+    full = [np.array([one[name].value for one in side]) for side in (before, after)]
+    drawn_ids = [np.stack([one[name].resampled for one in side], axis=1) for side in (before, after)]
+    values = [np.asarray(side.mean()) for side in full]
+    by_pair = [drawn @ side for side in full]
+    by_identity = [side.mean(axis=1) for side in drawn_ids]
+    each = drawn_ids[1] - drawn_ids[0]
+    low, high = interval(
+        _combine(values[1] - values[0], by_pair[1] - by_pair[0], by_identity[1] - by_identity[0], each, level), level
+    )
+    reduction = reduction_low = reduction_high = np.array(np.nan)
+    if name in _GAPS or name in FAIR_LOSSES:
+        reduction = _reduction(*values)
+        linear = drawn_ids[1] - (1 - reduction) * drawn_ids[0]  # of a ratio, to first order and up to a factor
+        parts = _combine(reduction, _reduction(*by_pair), _reduction(*by_identity), linear, level)
+        reduction_low, reduction_high = interval(np.minimum(parts, 1.0), level)
     return {
         "measure": name,
         "decisions": _DECISIONS[name],
@@ -219,6 +231,36 @@ def _row(
         "reduction_low": float(reduction_low),
         "reduction_high": float(reduction_high),
     }
+
+
+def _combine(value: Floats, by_pair: Floats, by_identity: Floats, each: Floats, level: float) -> Floats:
+    """Return replicates (B,) of a statistic with the chance of pairs and of identities, each counted once.
+
+    Args:
+        value: () the statistic.
+        by_pair: (B,) of drawn pairs, all rows.
+        by_identity: (B,) of drawn identities, all pairs.
+        each: (B, pairs) of drawn identities, each pair on its own.
+        level: coverage of the interval that is wanted.
+    """
+    pairs = each.shape[1]
+    if pairs == 1 or not len(each):
+        return by_identity
+    of_pairs, of_identities = by_pair - value, by_identity - value
+    spread, mean_spread = float(np.mean([_variance(one) for one in each.T])), _variance(each.mean(axis=1))
+    common = (pairs * mean_spread - spread) / (pairs - 1)  # the mean covariance between pairs
+    share = np.clip(common / mean_spread, 0.0, 1.0) if mean_spread > 0 else 0.0
+    first, second = _variance(of_pairs), share * _variance(of_identities)
+    freedom = (pairs - 1) * ((first + second) / first) ** 2 if first > 0 else np.inf
+    quantile = (1 + level) / 2
+    widened = stats.t.ppf(quantile, freedom) / stats.norm.ppf(quantile)
+    return np.asarray(value + widened * (of_pairs + np.sqrt(share) * of_identities))
+
+
+def _variance(values: Floats) -> float:
+    """Return the variance of the values that are there, 0 without any."""
+    known = values[~np.isnan(values)]
+    return float(known.var()) if len(known) else 0.0
 
 
 def _reduction(before: Floats, after: Floats) -> Floats:
