@@ -130,6 +130,7 @@ def _write_page(
         disparities=frames.disparities,
         cells=frames.cells,
         table=frames.table,
+        paper=frames.paper,
         squeezing=frames.squeezing if len(frames.squeezing) else None,
         comparison=alone,
         counts=frames.counts,

@@ -9,7 +9,7 @@ import pytest
 from greycard.metrics.prediction_paper import beside_paper
 from greycard.reports import prediction_figures as figures
 from greycard.reports import prediction_page
-from greycard.reports.arms import arms_of, pick
+from greycard.reports.arms import arms_of, fell, pick
 from greycard.reports.prediction_page import PredictionPage, compose
 from greycard.reports.prediction_words import DISPARITY_WORDS, Word, amount, change, number, share, span, value_label
 from tests.reports import prediction_examples as examples
@@ -158,6 +158,9 @@ def test_several_seeds_are_one_arm_each(seeds):
     text = f"{share(rows['value'].mean())} ({share(rows['value'].min())} to {share(rows['value'].max())})"
     assert table_of(page, "IoU;").rows[2][3] == text
     assert "over 3 seeds" in page.headline[0]
+    both = compose(page_of(frames | {"squeezing": None}, comparison=examples.comparison(seeds))).headline
+    assert "in hard decisions σ_IOU falls" in both[0]
+    assert both[1:] == page.headline
 
 
 def test_losses_of_different_lambda_are_different_arms(frames):
@@ -165,6 +168,20 @@ def test_losses_of_different_lambda_are_different_arms(frames):
     assert len({arm.label for arm in arms_of(table, frames["groups"])}) == 3
     assert len({arm.label for arm in arms_of(table.drop(columns="lam"), frames["groups"])}) == 3
     assert arms_of(None, frames["groups"])[0].label == "smile"
+
+
+def test_arms_of_a_study_keep_their_names():
+    table = pd.DataFrame(
+        {"system": ["best-seed0", "control-seed0", "baseline-seed0"], "loss": ["iou", "iou", "ce"], "lam": [5.0, 0, 0]}
+    )
+    labels = [arm.label.replace("\N{NO-BREAK SPACE}", " ") for arm in arms_of(table, table)]
+    assert labels == ["baseline (cross-entropy)", "best: L_iou, λ = 5", "control: without the loss, λ = 0"]
+
+
+def test_what_fell_is_of_means_over_seeds():
+    rows = pd.DataFrame({"baseline": [0.001, 0.2], "fair": [0.05, 0.05]})  # 1 - 0.1 / 0.201, not the mean of two shares
+    assert fell(rows) == pytest.approx(0.5025, abs=1e-4)
+    assert np.isnan(fell(rows.assign(baseline=0.0)))
 
 
 def test_groups_are_drawn_with_their_intervals(frames):

@@ -10,6 +10,7 @@ from greycard.reports.frames import nice
 from greycard.reports.prediction_words import LOSS_WORDS, value_label
 
 BASELINE_LOSS: Final = "ce"
+_ZERO: Final = 1e-12  # a disparity that counts as none
 _SEED: Final = re.compile(r"[-_]seed\d+$")
 _LAM: Final = re.compile(r"[-_]lam([0-9.e+-]*[0-9])")
 
@@ -78,6 +79,12 @@ def mean(rows: pd.DataFrame, column: str) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
+def fell(rows: pd.DataFrame) -> float:
+    """Return how much the mean over seeds fell: 1 - mean after / mean before; NaN where there was nothing."""
+    before, after = mean(rows, "baseline"), mean(rows, "fair")
+    return 1 - after / before if before > _ZERO else float("nan")
+
+
 def heading(pair: Sequence[str]) -> str:
     """Return a (target, attribute) pair for people: ``smile by gender``."""
     target, attribute = pair
@@ -95,6 +102,9 @@ def _label(stem: str, row: dict[str, Any]) -> str:
     if loss == BASELINE_LOSS:
         return "baseline (cross-entropy)"
     written = _LAM.search(stem)
+    said = "" if written else f"{nice(stem)}: "  # a name that says more than loss and λ, as best, knee or control
     lam = float(row["lam"] if "lam" in row else written.group(1) if written else "nan")
     equals = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
-    return LOSS_WORDS.get(loss, nice(loss)) + ("" if pd.isna(lam) else f", λ{equals}{value_label(lam)}")
+    if lam == 0:
+        return f"{said}without the loss, λ{equals}0"
+    return f"{said}{LOSS_WORDS.get(loss, nice(loss))}" + ("" if pd.isna(lam) else f", λ{equals}{value_label(lam)}")

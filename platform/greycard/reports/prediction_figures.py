@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from greycard.reports.arms import Arm, mean, rows_of
+from greycard.reports.arms import Arm, fell, mean, rows_of
 from greycard.reports.frames import ALL, nice
 from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
 from greycard.reports.prediction_words import (
@@ -85,13 +85,13 @@ def seeds_figure(comparison: pd.DataFrame, min_reduction: float, max_cost: float
         min_reduction: the reduction that is aimed at, as a share.
         max_cost: the loss of accuracy that is accepted, as a share.
     """
-    fell = lowered(comparison)
+    gaps = lowered(comparison)
     scored = comparison["measure"].isin(("accuracy", "balanced_accuracy", "auc"))
-    cost = comparison[scored] if scored.any() else _relative(comparison.drop(fell.index))
-    height = 1.6 + 0.34 * max(len(fell), len(cost), 3)
+    cost = comparison[scored] if scored.any() else _relative(comparison.drop(gaps.index))
+    height = 1.6 + 0.34 * max(len(gaps), len(cost), 3)
     figure = Figure(figsize=(9.4, height), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    _forest(left, fell, ("reduction", "reduction_low", "reduction_high"), 100)
+    _forest(left, gaps, ("reduction", "reduction_low", "reduction_high"), 100)
     left.set_xlim(max(left.get_xlim()[0], -150), 105)
     left.axvspan(
         100 * min_reduction, 105, color=GOOD, alpha=0.12, lw=0, label=f"aim: at least {share(min_reduction, 0)}"
@@ -159,9 +159,9 @@ def _view(axes: Axes, rows: pd.DataFrame, measures: Sequence[str], view: str, in
     for place, measure in enumerate(measures):
         part = rows[rows["measure"] == measure]
         height = place + 0.1 * (index - 2.5)
-        value = 100 * mean(part, "reduction")
-        ends = 100 * np.array([mean(part, "low"), mean(part, "high")])
-        if view in ("soft", "hard") and not np.isnan(ends).any():
+        value = 100 * fell(part)
+        ends = 100 * part[["low", "high"]].to_numpy(np.float64).ravel()
+        if view in ("soft", "hard") and len(part) == 1 and not np.isnan(ends).any():
             axes.hlines(height, *ends.clip(-105, 105), color=_VIEWS[view], lw=1.4)
         beyond = value < -100
         axes.plot(

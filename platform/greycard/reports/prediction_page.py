@@ -90,8 +90,7 @@ def compose(page: PredictionPage) -> Page:
 
 
 def _headline(page: PredictionPage) -> tuple[str, ...]:
-    found = sections.headline(page)
-    return (page.verdict, *found) if page.verdict else found
+    return tuple(filter(None, (page.verdict or sections.compared(page), *sections.headline(page))))
 
 
 def _counts(page: PredictionPage) -> tuple[Block, ...]:

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple, Protocol
 
 import pandas as pd
 
+from greycard.metrics.prediction_seeds import verdict
 from greycard.reports import prediction_figures as figures
 from greycard.reports import prediction_tables as tables
 from greycard.reports.arms import Arm, arms_of, heading, mean, pairs_of, pick, rows_of
@@ -198,6 +199,13 @@ def paper_layout(page: Evidence, frame: pd.DataFrame) -> Block:
         if "L_iou_full" in frame
         else (),
     )
+
+
+def compared(page: Evidence) -> str:
+    """Return the verdict on a comparison of seeds; "" without one of σ_IOU and accuracy."""
+    if page.comparison is None or not {"sigma_iou", "accuracy"} <= set(page.comparison["measure"]):
+        return ""
+    return verdict(page.comparison, page.min_reduction, page.max_cost)
 
 
 def headline(page: Evidence) -> tuple[str, ...]:

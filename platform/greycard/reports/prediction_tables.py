@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from greycard.reports.arms import Arm, mean, rows_of
+from greycard.reports.arms import Arm, fell, mean, rows_of
 from greycard.reports.frames import ALL, nice
 from greycard.reports.prediction_words import (
     DASH,
@@ -169,7 +169,7 @@ def squeezing(frame: pd.DataFrame, arm: Arm) -> Table:
     for measure in (name for name in DISPARITY_WORDS if name in set(part["measure"]) and name != "iou"):
         rows = part[part["measure"] == measure]
         views = {view: rows[rows["view"] == view] for view in rows["view"].drop_duplicates()}
-        refits = [mean(found, "reduction") for view, found in views.items() if view not in ("soft", "hard")]
+        refits = [fell(found) for view, found in views.items() if view not in ("soft", "hard")]
         hard = views.get("hard", rows[:0])
         verdicts = rows.drop_duplicates("system")["verdict"].tolist()
         made.append(
@@ -178,12 +178,12 @@ def squeezing(frame: pd.DataFrame, arm: Arm) -> Table:
                 _fell(views.get("soft", rows[:0])),
                 _fell(hard),
                 _range(refits),
-                share(mean(hard, "survives"), 0),
+                _survives(fell(views.get("soft", rows[:0])), fell(hard)),
                 _verdict(verdicts),
             )
         )
         marks.append("squeezed" in verdicts)
-    several = f", mean of {len(arm.systems)} trainings" if len(arm.systems) > 1 else ""
+    several = f", means of {len(arm.systems)} trainings" if len(arm.systems) > 1 else ""
     return Table(
         f"How much each difference fell against the baseline: {arm.label}{several}. A row is set off where a gain was "
         "squeezing.",
@@ -199,7 +199,7 @@ def comparison(frame: pd.DataFrame, covered: str) -> Table:
     for row in frame.to_dict("records"):
         name = str(row["measure"])
         word = measure_word(name)
-        fell = f"{share(row['reduction'], 0)} [{_bare(row['reduction_low'])}, {_bare(row['reduction_high'])}]"
+        lower = f"{share(row['reduction'], 0)} [{_bare(row['reduction_low'])}, {_bare(row['reduction_high'])}]"
         made.append(
             (
                 word.label,
@@ -207,7 +207,7 @@ def comparison(frame: pd.DataFrame, covered: str) -> Table:
                 amount(row["baseline"], word),
                 amount(row["fair"], word),
                 f"{change(row['difference'], word)} {span(row['low'], row['high'], word)}",
-                DASH if pd.isna(row["reduction"]) else fell,
+                DASH if pd.isna(row["reduction"]) else lower,
             )
         )
     seeds, count = (int(frame[name].max()) if len(frame) else 0 for name in ("seeds", "count"))
@@ -261,8 +261,13 @@ def _chance(p: float, chance: float) -> str:
     return f"{'yes' if p < chance else 'no'} (p = {p:.3f})"
 
 
+def _survives(soft: float, hard: float) -> str:
+    """Return the share of a gain in probabilities that decisions show; a dash where there is no such gain."""
+    return share(hard / soft, 0) if soft > 0 else DASH
+
+
 def _fell(rows: pd.DataFrame) -> str:
-    value = share(mean(rows, "reduction"), 0)
+    value = share(fell(rows), 0)
     if len(rows) != 1 or pd.isna(rows["low"].iloc[0]):
         return value
     return f"{value} [{_bare(rows['low'].iloc[0])}, {_bare(rows['high'].iloc[0])}]"

@@ -110,7 +110,7 @@ def trade(
     _marks(axes, rows, x, y, baseline, chosen)
     _shade_better(axes, x, y, baseline, modes)
     _colour_bar(figure, points, [axes], color, trials)
-    legend_below(figure, axes, columns=4)
+    legend_below(figure, axes, columns=3)
     return figure
 
 
