@@ -38,7 +38,7 @@ def waiting(trial, shared):
     trial.report({"gap": 1.0}, 1)
     folder = Path(shared["folder"])
     if trial.number >= shared["from"] and not (folder / "go").exists():
-        (folder / f"waiting-{trial.name}").touch()
+        (folder / f"waiting-{trial.name}").write_text(str(os.getpid()))
         while not (folder / "go").exists():
             time.sleep(0.05)
     return quick(trial, shared)

@@ -102,6 +102,7 @@ def search(
         "startup": first - began,
         "search": time.perf_counter() - first,
         "logging": scribe.seconds,
+        "logging_cpu": scribe.cpu_seconds,
         "held": follower.held,
     }
     return SearchResult(trials=frame, name=name, storage=study.url, seconds=seconds)

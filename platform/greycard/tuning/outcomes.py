@@ -30,7 +30,8 @@ class SearchResult:
         name: of the study.
         storage: URL of the study, as optuna-dashboard takes it.
         seconds: what took how long: ``startup`` (until the first run began), ``search`` (from there to the end),
-            ``logging`` (spent on records, beside the runs) and ``held`` (of it, spent in Ray Tune's own loop).
+            ``logging`` (of the thread that keeps MLflow, event files and study, mostly waiting), ``logging_cpu`` (its
+            processor time) and ``held`` (that Ray Tune's loop spent on our side, suggestions apart).
     """
 
     trials: pd.DataFrame

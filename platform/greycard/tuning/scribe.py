@@ -27,8 +27,8 @@ class Scribe:
     """Writes in the order in which it is told; what goes wrong is raised at the next ``check``.
 
     Attributes:
-        seconds: spent writing, in the thread.
-        held: spent by callers handing over.
+        seconds: spent writing, in the thread; most of it waiting for disks and stores.
+        cpu_seconds: of processor time in the thread.
     """
 
     def __init__(self, run: Run, study: Study, directory: Path, seeds: tuple[int, ...]) -> None:
@@ -39,7 +39,7 @@ class Scribe:
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="greycard-scribe", daemon=True)
         self.seconds = 0.0
-        self.held = 0.0
+        self.cpu_seconds = 0.0
         self._thread.start()
 
     def begin(self, key: RunKey, attempts: int) -> None:
@@ -49,7 +49,7 @@ class Scribe:
             self._study.write_attempts(key.number, key.seed, attempts)
             self._child(key.number)
 
-        self._put(job)
+        self._jobs.put(job)
 
     def report(self, key: RunKey, metrics: Mapping[str, float], step: int) -> None:
         """Log what a run reported at a step, in one call."""
@@ -58,12 +58,12 @@ class Scribe:
             self._child(key.number).log_metrics(self._named(metrics, key.seed), step=step)
             self._events.write(key.name, metrics, step)
 
-        self._put(job)
+        self._jobs.put(job)
 
     def end_run(self, key: RunKey, outcome: RunOutcome) -> None:
         """Close a run's event file."""
         settings = self._study.entries[key.number].settings
-        self._put(lambda: self._events.close(key.name, settings, outcome.metrics))
+        self._jobs.put(lambda: self._events.close(key.name, settings, outcome.metrics))
 
     def end_trial(self, number: int) -> None:
         """Log a trial's result, end its MLflow run with its true status, then tell Optuna.
@@ -75,11 +75,10 @@ class Scribe:
             entry = self._study.entries[number]
             child = self._child(number)
             child.log_metrics(self._result(entry))
-            child.set_tags({"trial.status": entry.status()})
             self._close(number, _ending(entry))
             self._study.tell(number)
 
-        self._put(job)
+        self._jobs.put(job)
 
     def check(self) -> None:
         """Raise what went wrong in the thread.
@@ -101,21 +100,17 @@ class Scribe:
         if error is None:
             self.check()
 
-    def _put(self, job: Callable[[], None]) -> None:
-        start = time.perf_counter()
-        self._jobs.put(job)
-        self.held += time.perf_counter() - start
-
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             if self._failure is not None:
                 continue
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.thread_time()
             try:
                 job()
             except BaseException as error:  # raised in the driver by check()
                 self._failure = error
             self.seconds += time.perf_counter() - start
+            self.cpu_seconds += time.thread_time() - cpu
 
     def _child(self, number: int) -> Run:
         if number not in self._children:

@@ -1,13 +1,14 @@
 """What runs in a Ray Tune actor: one call of the trial function, with its reports and its result checked."""
 
 import contextlib
+import fcntl
 import json
 import math
 import os
 import shutil
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,10 @@ STEP: Final = "step"
 OUTCOME: Final = "outcome"
 SECONDS: Final = "seconds"
 LEADING: Final = "leading"  # the first goal, by which a scheduler judges
+
+
+_LOCK: Final = ".lock"
+_LOCK_SECONDS: Final = 120
 
 
 class TrialError(ValueError):
@@ -68,12 +73,13 @@ def run_trial(config: Mapping[str, Any], *, errand: Errand, shared: Any) -> None
         report=lambda metrics, step: _report(errand, metrics, step),
     )
     trial.directory.mkdir(parents=True, exist_ok=True)
-    (trial.directory / ERROR_FILE).unlink(missing_ok=True)
-    try:
-        metrics = checked(errand.function(trial, shared), errand.goals)
-    except Exception as error:
-        _write_error(trial.directory, error)
-        raise
+    with _alone(trial.directory):
+        (trial.directory / ERROR_FILE).unlink(missing_ok=True)
+        try:
+            metrics = checked(errand.function(trial, shared), errand.goals)
+        except Exception as error:
+            _write_error(trial.directory, error)
+            raise
     leading = metrics[errand.goals[0].metric]
     tune.report({OUTCOME: json.dumps(metrics), SECONDS: time.perf_counter() - start, LEADING: leading})
 
@@ -106,6 +112,25 @@ def read_error(directory: Path) -> str:
 def clear(directory: Path) -> None:
     """Remove Tune's own records, which nothing reads: the study is the record."""
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Hold a run's directory: a worker that outlives its killed driver by some seconds may still write there.
+
+    Raises:
+        TrialError: it is held for longer than Ray takes to end such a worker.
+    """
+    with (directory / _LOCK).open("w") as lock:
+        for _ in range(_LOCK_SECONDS * 10):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.1)
+        else:
+            raise TrialError(f"another process has been working in {directory} for {_LOCK_SECONDS} s")
+        yield
 
 
 def _report(errand: Errand, metrics: Mapping[str, float], step: int) -> None:
