@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
-from greycard.audits.prediction_tables import make_frames, predictions_of
+from greycard.audits.prediction_tables import compare_systems, make_frames, predictions_of
 from greycard.metrics.prediction import PredictionConfig, batch_means
+from greycard.metrics.prediction_seeds import compare_seeds
 from greycard.metrics.prediction_squeezing import SqueezingConfig
 from tests.audits.predictors import PlantedConfig
 
@@ -33,7 +34,9 @@ def table(seed=0, rows=300, failed=(), identities=True):
             "smile": pa.array([None if row == 3 else ATTRIBUTES["smile"][label[row]] for row in range(rows)]),
             "race": [ATTRIBUTES["race"][code] for code in race],
             "age": pa.array([None if row == 4 else AGES[age[row]] for row in range(rows)]),
-            "prob_smile": pa.array([[1 - p[row], p[row]] if ok[row] else None for row in range(rows)]),
+            "prob_smile": pa.array(
+                [[1 - p[row], p[row]] if ok[row] else None for row in range(rows)], pa.list_(pa.float64())
+            ),
             "status": ["ok" if good else "failed" for good in ok],
             "error": ["" if good else f"reason {row % 2}" for row, good in enumerate(ok)],
         }
@@ -141,3 +144,50 @@ def test_without_pairs_there_is_no_squeezing():
     assert len(found.squeezing) == 0
     assert "verdict" in found.squeezing.columns
     assert found.paper["source"].unique().tolist() == ["measured"]
+
+
+def repeated(*seeds):
+    base, fair = config().systems
+    systems = []
+    for seed in seeds:
+        systems.append(dataclasses.replace(base, name=f"base{seed}", seed=seed))
+        systems.append(dataclasses.replace(fair, name=f"fair{seed}", seed=seed, baseline=f"base{seed}"))
+    return config(systems=tuple(systems), sensitive=(("race",),))
+
+
+def test_seeds_of_one_loss_are_compared_together_on_the_images_of_all():
+    tables = {"base0": table(0, failed=(7,)), "fair0": table(1), "base1": table(2), "fair1": table(3, failed=(8, 9))}
+    audit = repeated(0, 1)
+    found = compare_systems(tables, audit, ATTRIBUTES)
+    keys = found[["target", "attribute", "loss", "lam", "trained_for"]].drop_duplicates().to_numpy().tolist()
+    assert keys == [["smile", "race", "iou", 2.0, "race"]]
+    kept = pa.array([row not in (7, 8, 9) for row in range(300)])
+    base0, fair0, base1, fair1 = (
+        predictions_of(part.filter(kept), "smile", ("race",), ATTRIBUTES) for part in map(table, range(4))
+    )
+    expected = compare_seeds([base0, base1], [fair0, fair1], audit.findings)
+    assert found[expected.columns].equals(expected)
+    assert (found["seeds"] == 2).all()
+    assert (found["count"] == 296).all()  # row 3 has no label
+    assert compare_systems({"base": table()}, config(systems=config().systems[:1]), ATTRIBUTES).empty
+
+
+def test_an_audit_in_which_every_image_failed_has_frames_of_absent_numbers():
+    none = table(rows=20, failed=range(20))
+    found = make_frames({"base": none, "fair": none}, config(sensitive=(("race",),)), ATTRIBUTES, "drawn")
+    assert found.counts["n_failed"].tolist() == [20, 20]
+    assert len(found.squeezing) == 0
+    assert compare_systems({"base": none, "fair": none}, config(sensitive=(("race",),)), ATTRIBUTES).empty
+    assert np.isnan(found.table["accuracy"]).all()
+    assert (found.cells["count"] == 0).all()
+
+
+def test_a_group_without_images_is_absent_and_stays():
+    rows = table()
+    rows = rows.filter(pa.array([race == "a" for race in rows["race"].to_pylist()]))
+    one = config(systems=config().systems[:1], sensitive=(("race",),))
+    found = make_frames({"base": rows}, one, ATTRIBUTES, "drawn")
+    absent = found.groups.query("group == 'b'")
+    assert (absent["count"] == 0).all()
+    assert absent["value"].isna().all()
+    assert np.isnan(found.table["sigma_iou"]).all()

@@ -33,6 +33,7 @@ from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.prediction_tables import Predictions
 from greycard.schema import unknown
+from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.predicting import PredictionStage
 from greycard.streaming.session import SessionConfig
@@ -133,9 +134,10 @@ def _plan(config: PredictionAudit, system: PredictorSystem, manifest: Manifest, 
         name=system.name,
         identity=identity,
         config=config,
-        manifest=manifest,
         images=images,
+        files=tuple(manifest.files(config.split)),
         columns=carried_columns(manifest, set(manifest.attributes)),
+        decode=Decode(config.size, config.resize, images.selection),
         stage=PredictionStage(
             classifier=classifier.config,
             classes={task: len(classes) for task, classes in class_sets(system.classifier).items()},

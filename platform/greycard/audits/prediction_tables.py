@@ -115,7 +115,9 @@ def make_frames(
         **{name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()},
         table=table,
         paper=beside_paper(table[(table["trained_for"] == "") | (table["trained_for"] == table["sensitive"])], dataset),
-        squeezing=pd.concat(squeezed, ignore_index=True) if squeezed else pd.DataFrame(columns=list(_SQUEEZING)),
+        squeezing=pd.concat([part for part in squeezed if len(part)], ignore_index=True)
+        if any(map(len, squeezed))
+        else _no_rows(),
         counts=pd.DataFrame([_counts(name, rows_) for name, rows_ in tables.items()]),
     )
 
@@ -180,6 +182,8 @@ def compare_systems(
         rows = _in_all([tables[name] for name in names])
         for target, sensitive in config.pairs:
             predicted = [predictions_of(part, target, sensitive, attributes) for part in rows]
+            if not len(predicted[0].known().labels):
+                continue
             frame = compare_seeds(predicted[: len(fair)], predicted[len(fair) :], config.findings)
             keys = {"target": target, "attribute": joined(sensitive), "loss": fair[0].loss, "lam": fair[0].lam}
             keys["trained_for"] = joined(fair[0].trained_for)
@@ -219,10 +223,16 @@ def _squeezing(
     """Compare a system with its baseline on the images that both could take."""
     pair = _in_all([tables[system.baseline], tables[system.name]])
     before, after = (predictions_of(rows, target, sensitive, attributes) for rows in pair)
+    if not len(before.known().labels):
+        return _no_rows()
     found = check_squeezing(before, after, config.squeezing)
     frame = found.gains.assign(verdict=found.gains["measure"].map(found.verdicts))
     frame.insert(0, "attribute", joined(sensitive))
     return _keyed(frame, system.name, target)
+
+
+def _no_rows() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(_SQUEEZING))
 
 
 def _mean_accuracy(table: pa.Table, system: PredictorSystem, attributes: Mapping[str, tuple[str, ...]]) -> float:

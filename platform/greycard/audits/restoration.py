@@ -30,6 +30,7 @@ from greycard.audits.tables import AuditError, build_table
 from greycard.audits.weights import Pinned, pin
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
+from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.streaming.stages import RestorationStage
@@ -131,9 +132,10 @@ def _plan(
         name=system.name,
         identity=identity,
         config=config,
-        manifest=manifest,
         images=images,
+        files=tuple(manifest.files(config.split)),
         columns=_columns(config, manifest),
+        decode=Decode(config.size, config.resize, images.selection),
         stage=_stage(config, codec, shared),
         build=build_table,
         output=Folder.open(home.uri_of(f"reconstructions/{system.name}")),

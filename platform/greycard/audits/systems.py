@@ -21,8 +21,7 @@ from greycard.audits.weights import Pinned
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, POINT, SPLIT
-from greycard.streaming.decode import Decode
-from greycard.streaming.pipeline import Pipeline, Stage
+from greycard.streaming.pipeline import Pipeline, Stage, Table
 from greycard.streaming.progress import progress
 from greycard.streaming.session import require, session
 from greycard.streaming.written import drop_duplicates, sweep
@@ -78,9 +77,10 @@ class SystemAudit:
         name: of the system.
         identity: all that shapes its rows, as plain values; how the work is spread is not part of it.
         config: of the audit.
-        manifest: of the images.
         images: those that take part.
-        columns: of the shards, that its rows keep or need.
+        files: paths or URIs of what is read.
+        columns: of these files, that its rows keep or need.
+        decode: what tasks make of what is read.
         stage: what its actors do with decoded rows.
         build: makes the table from the folder of its rows and its name.
         output: its rows as they come.
@@ -91,9 +91,10 @@ class SystemAudit:
     name: str
     identity: dict[str, Any]
     config: ImageAudit
-    manifest: Manifest
     images: Images
+    files: tuple[str, ...]
     columns: tuple[str, ...]
+    decode: Table
     stage: Stage
     build: Callable[[Folder, str], pa.Table]
     output: Folder
@@ -164,9 +165,9 @@ class SystemAudit:
         require(resources.demand(resuming=resuming), config.ray, f"the audit of {self.name}")
         pipeline = Pipeline(
             name=self.name,
-            files=tuple(self.manifest.files(config.split)),
+            files=self.files,
             columns=self.columns,
-            decode=Decode(config.size, config.resize, self.images.selection),
+            decode=self.decode,
             stage=self.stage,
             output=self.output,
             checkpoint=self.checkpoint,

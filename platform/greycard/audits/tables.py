@@ -51,19 +51,25 @@ def build_table(output: Folder, system: str) -> pa.Table:
     return table.take(pc.sort_indices(table, sort_keys=[(IMAGE_ID, "ascending"), (POINT, "ascending")]))
 
 
-def build_rows(output: Folder, system: str) -> pa.Table:
-    """Return a predictor's table: one row an image, image_id ascending; labels become plain strings."""
-    table = pa.concat_tables([_plain(part) for part in _parts(output)]).combine_chunks()
+def build_rows(output: Folder, system: str, without: str = RECONSTRUCTION) -> pa.Table:
+    """Return a table of one row an image, image_id ascending; labels become plain strings.
+
+    Args:
+        output: the rows as they came.
+        system: whose they are.
+        without: columns whose names start with this stay behind.
+    """
+    table = pa.concat_tables([_plain(part) for part in _parts(output, without)]).combine_chunks()
     table = table.take(pc.sort_indices(table, sort_keys=[(IMAGE_ID, "ascending")]))
     return table.add_column(0, SYSTEM, pa.array([system] * len(table), pa.string()))
 
 
-def _parts(output: Folder) -> Iterator[pa.Table]:
-    """Yield what each written file holds, without images."""
+def _parts(output: Folder, without: str = RECONSTRUCTION) -> Iterator[pa.Table]:
+    """Yield what each written file holds, without images (or other columns that start so)."""
     for name in output.names():
         if name.endswith(".parquet"):
             with output.filesystem.open_input_file(output.path_of(name)) as file:
-                columns = [column for column in pq.read_schema(file).names if column != RECONSTRUCTION]
+                columns = [column for column in pq.read_schema(file).names if not column.startswith(without)]
                 yield pq.read_table(file, columns=columns)
 
 
