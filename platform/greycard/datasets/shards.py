@@ -99,7 +99,7 @@ def write_shards(
     made = {
         "source": reader.stated(),
         "split": to_dict(split),
-        "subset": to_dict(subset),
+        "subset": subset.stated(),
         "rows_per_shard": rows_per_shard,
         "row_group_rows": row_group_rows,
     }

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from greycard.config import to_dict
 from greycard.datasets.records import DataError
 from greycard.datasets.splits import hash_places
 from greycard.schema import IMAGE_ID, SPLIT, SPLITS, unknown
@@ -72,6 +73,16 @@ class SubsetConfig:
     splits: tuple[str, ...] = ("test",)
     seed: int = 0
     longtail: LongTailConfig | None = None
+
+    def stated(self) -> dict[str, Any]:
+        """Return the config as plain values, as manifests state it and name shards by it; without an unset long tail.
+
+        So shards from before there were long tails keep their names.
+        """
+        values = to_dict(self)
+        if self.longtail is None:
+            del values["longtail"]
+        return values
 
     def __post_init__(self) -> None:
         if self.per_class < 0:
