@@ -182,11 +182,11 @@ def squeezing(frame: pd.DataFrame, arm: Arm) -> Table:
                 _verdict(verdicts),
             )
         )
-        marks.append("squeezed" in verdicts)
+        marks.append(2 * verdicts.count("squeezed") >= len(verdicts))
     several = f", means of {len(arm.systems)} trainings" if len(arm.systems) > 1 else ""
     return Table(
         f"How much each difference fell against the baseline: {arm.label}{several}. A row is set off where a gain was "
-        "squeezing.",
+        "squeezing (with several trainings: in half of them or more).",
         ("measure", "probabilities", "decisions", "refitted probabilities", "of the gain, in decisions", "verdict"),
         tuple(made),
         tuple(marks),
@@ -291,7 +291,8 @@ def _verdict(found: list[Any]) -> str:
     kinds = [kind for kind in VERDICT_WORDS if kind in found]
     if len(kinds) == 1:
         return VERDICT_WORDS[kinds[0]]
-    return ", ".join(f"{kind} with {found.count(kind)} of {len(found)} seeds" for kind in kinds) or DASH
+    text = ", ".join(f"{kind} with {found.count(kind)} of {len(found)} seeds" for kind in kinds)
+    return f"{text[:1].upper()}{text[1:]}" or DASH
 
 
 def _loss(row: Mapping[Any, Any]) -> str:
