@@ -7,7 +7,7 @@ weights as one that was not.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,9 +25,10 @@ from greycard.training.adversarial_terms import (
     path_lengths,
     r1_penalty,
 )
-from greycard.training.batches import Examples, ImageSet, batches_an_epoch, to_device, training_batches
+from greycard.training.batches import Examples, ImageSet, to_device
 from greycard.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from greycard.training.loop import CHECKPOINT, DivergedError
+from greycard.training.mixture import Mixture, endless_batches, sets_of
 from greycard.training.optimizers import gradient_norm
 from greycard.training.state import Sums
 
@@ -62,11 +63,19 @@ class Judge(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A report: images shown so far, means since the last one, and the generator with averaged weights."""
+    """A report.
+
+    Attributes:
+        images: shown so far.
+        metrics: means since the last report.
+        average: the generator with averaged weights, on the device of training.
+        history: the metrics of all reports so far, this one's included; those of an earlier process too.
+    """
 
     images: int
     metrics: dict[str, float]
     average: nn.Module
+    history: tuple[dict[str, float], ...] = ()
 
 
 class Trained(NamedTuple):
@@ -79,7 +88,7 @@ class Trained(NamedTuple):
 def train_adversarial(
     generator: nn.Module,
     discriminator: nn.Module,
-    data: ImageSet,
+    data: ImageSet | Mixture,
     config: AdversarialConfig,
     *,
     judge: Judge | None = None,
@@ -95,7 +104,7 @@ def train_adversarial(
     Args:
         generator: its network.
         discriminator: its network.
-        data: images (N, 3, H, W) uint8; labels are needed for ``reweighting=real`` only.
+        data: images (N, 3, H, W) uint8, or two sets in fixed shares; labels are needed for ``reweighting=real`` only.
         config: how to train.
         judge: the classifier, for a share loss or reweighting.
         latent: features of z.
@@ -141,7 +150,7 @@ class _Run:
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        data: ImageSet,
+        data: ImageSet | Mixture,
         config: AdversarialConfig,
         judge: Judge | None,
         latent: int,
@@ -150,7 +159,8 @@ class _Run:
     ) -> None:
         if judge is None and (config.shares or config.reweighting != "none"):
             raise ValueError("a share loss or reweighting needs a classifier: give judge, or switch both off")
-        if not len(data.images):
+        self.sets = sets_of(data)
+        if not all(len(images.images) for images in self.sets):
             raise ValueError("training needs images, got none")
         self.config, self.data, self.judge, self.latent, self.key = config, data, judge, latent, key
         self.path = directory / CHECKPOINT if directory else None
@@ -180,12 +190,15 @@ class _Run:
     @property
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with to be resumed."""
-        return {"config": digest(self.config), "images": len(self.data.images), **self.key}
+        return {"config": digest(self.config), "images": sum(len(images.images) for images in self.sets), **self.key}
 
     def start(self) -> None:
         """Go on from the checkpoint; where there is none yet, write the first one."""
         self._resume()
-        self._batches = self._stream()
+        config = self.config
+        self._batches = endless_batches(
+            self.data, batch_size=config.batch, seed=config.seed, step=self.step, mirror=config.mirror
+        )
 
     def _resume(self) -> None:
         if self.path is None or not self.path.exists():
@@ -225,7 +238,7 @@ class _Run:
         self.sums = Sums()
         self.history.append(metrics)
         self.save()
-        return Tick(self.seen, metrics, self.average)
+        return Tick(self.seen, metrics, self.average, tuple(self.history))
 
     def take_step(self) -> None:
         """One step of both networks, with the penalties that are due."""
@@ -334,17 +347,6 @@ class _Run:
         batch = to_device(next(self._batches), self.device)
         return batch._replace(images=batch.images.float() / _HALF - 1.0)
 
-    def _stream(self) -> Iterator[Examples]:
-        """Yield the batches from the step under way on, epoch after epoch."""
-        config = self.config
-        an_epoch = batches_an_epoch(len(self.data.images), config.batch)
-        epoch, first = divmod(self.step, an_epoch)
-        while True:
-            yield from training_batches(
-                self.data, batch_size=config.batch, seed=config.seed, epoch=epoch, first=first, mirror=config.mirror
-            )
-            epoch, first = epoch + 1, 0
-
     def _parts(self) -> dict[str, Any]:
         parts = {
             "generator": self.generator,
@@ -368,8 +370,9 @@ class _Run:
         with torch.no_grad():
             w = torch.zeros(1, self.generator.num_styles, self.generator.mapping.average.shape[0], device=self.device)
             made = tuple(self.generator.synthesis(w, "none").shape[1:])
-        if made != tuple(self.data.images.shape[1:]):
-            raise ValueError(
-                f"the generator makes images of {made}, the data have {tuple(self.data.images.shape[1:])}: set "
-                "generator.size to the size of the data, or load the data at the generator's size"
-            )
+        for images in self.sets:
+            if made != tuple(images.images.shape[1:]):
+                raise ValueError(
+                    f"the generator makes images of {made}, the data have {tuple(images.images.shape[1:])}: set "
+                    "generator.size to the size of the data, or load the data at the generator's size"
+                )
