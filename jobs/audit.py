@@ -32,7 +32,7 @@ from greycard.metrics.perceptual import Lpips
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
-from jobs import audit_predictions, command, train
+from jobs import audit_paper002, audit_predictions, command, train
 from jobs.models import under
 from jobs.published import publish, report_folder
 from jobs.report import ReportConfig, Reported, ReportJob, fitted, make
@@ -216,7 +216,7 @@ RECIPES: dict[str, Callable[[], AnyAudit]] = {
     "paper000": paper000,
     "demo": demo,
     "photos": photos,
-    **audit_predictions.RECIPES,
+    **audit_paper002.RECIPES,
 }
 
 if __name__ == "__main__":

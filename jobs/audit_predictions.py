@@ -6,7 +6,7 @@ paper 002, with the printed rows beside the measured ones where data set, attrib
 several seeds of a loss and their baselines are audited, ``tables/comparisons`` says what the loss changed on average.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -28,11 +28,8 @@ from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
 from greycard.tracking.provenance import git_commit
-from jobs import paper002
 from jobs.models import under
 from jobs.published import publish, report_folder
-from jobs.train_plan import TrainJob, trained_models
-from jobs.train_predictors import PredictorTraining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,37 +200,6 @@ def write_tables(tables: Mapping[str, pd.DataFrame], folder: Folder) -> None:
             folder.write(f"{name}.csv", frame.to_csv(index=False).encode())
 
 
-def systems_of(job: TrainJob, names: Iterable[str] = ()) -> tuple[PredictorSystem, ...]:
-    """Return a training job's predictors as systems, each fair phase beside the baseline that it started from.
-
-    Args:
-        job: the training.
-        names: of the sets of predictors to take; none takes all.
-    """
-    wanted = set(names)
-    sets = [item for item in job.models if isinstance(item, PredictorTraining) and (not wanted or item.name in wanted)]
-    systems = []
-    for item in sets:
-        configs = trained_models(job, item)
-        for seed in item.seeds:
-            baseline = item.baseline_name(seed)
-            systems.append(PredictorSystem(name=baseline, classifier=configs[baseline], seed=seed))
-            for fair in item.fair:
-                name = item.fair_name(fair, seed)
-                systems.append(
-                    PredictorSystem(
-                        name=name,
-                        classifier=configs[name],
-                        loss=fair.kind,
-                        lam=fair.lam,
-                        seed=seed,
-                        baseline=baseline,
-                        trained_for=item.sensitive,
-                    )
-                )
-    return tuple(systems)
-
-
 def _under(folder: str, system: PredictorSystem) -> PredictorSystem:
     return replace(system, classifier=under(folder, system.classifier)) if folder else system
 
@@ -245,42 +211,3 @@ def _log_system(system: SystemResult, tracked: Run) -> None:
     if system.seconds:
         values[f"images_per_second/{system.name}"] = system.images / system.seconds
     tracked.log_metrics(values)
-
-
-def paper002_celeba() -> PredictionAuditJob:
-    """Table 1 of paper 002: SlimCNN on CelebA's validation split, Smiling by Male and by Young, six losses each."""
-    return _paper(paper002.celeba())
-
-
-def paper002_utkface() -> PredictionAuditJob:
-    """Table 2 of paper 002: EfficientNet-B1 on UTKFace's validation split, age group by gender and by race."""
-    return _paper(paper002.utkface())
-
-
-def paper002_siim() -> PredictionAuditJob:
-    """Table 3 of paper 002: EfficientNet-B1 on SIIM-ISIC's validation split, diagnosis by sex."""
-    return _paper(paper002.siim())
-
-
-def _paper(setting: paper002.Setting) -> PredictionAuditJob:
-    trained = paper002.training(setting)
-    return PredictionAuditJob(
-        audit=PredictionAudit(
-            study=trained.study,
-            shards=trained.shards,
-            split="val",  # the paper reports validation numbers
-            systems=systems_of(trained),
-            targets=(setting.target,),
-            sensitive=tuple((name,) for name in setting.sensitive),
-            size=setting.size,
-            resize=True,
-            directory=f"{trained.directory}/audit",
-        )
-    )
-
-
-RECIPES = {
-    "paper002_celeba": paper002_celeba,
-    "paper002_utkface": paper002_utkface,
-    "paper002_siim": paper002_siim,
-}

@@ -12,7 +12,8 @@ from greycard.metrics.prediction import PredictionConfig
 from greycard.metrics.prediction_squeezing import SqueezingConfig
 from jobs import command
 from jobs.audit import RECIPES, AuditJob, run_any
-from jobs.audit_predictions import PredictionAuditJob, paper002_celeba, paper002_siim, paper002_utkface, systems_of
+from jobs.audit_paper002 import paper002_celeba, paper002_siim, paper002_utkface, systems_of
+from jobs.audit_predictions import PredictionAuditJob
 from jobs.paper002 import training, utkface
 from tests.audits.predictors import SIZE, PlantedConfig, write_smiles
 

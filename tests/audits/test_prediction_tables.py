@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 
 from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
-from greycard.audits.prediction_tables import compare_systems, make_frames, predictions_of
+from greycard.audits.prediction_pairs import compare_systems
+from greycard.audits.prediction_rows import predictions_of
+from greycard.audits.prediction_tables import make_frames
 from greycard.metrics.prediction import PredictionConfig, batch_means
 from greycard.metrics.prediction_seeds import compare_seeds
 from greycard.metrics.prediction_squeezing import SqueezingConfig

@@ -17,7 +17,9 @@ import pyarrow as pa
 from greycard.audits.checks import check_predictor_sizes, check_shards
 from greycard.audits.images import Images, choose_images, class_sets
 from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
-from greycard.audits.prediction_tables import PredictionFrames, compare_systems, make_frames, predictions_of
+from greycard.audits.prediction_pairs import compare_systems
+from greycard.audits.prediction_rows import predictions_of
+from greycard.audits.prediction_tables import PredictionFrames, make_frames
 from greycard.audits.systems import (
     SystemAudit,
     SystemResult,

@@ -1,0 +1,64 @@
+"""From a table of predictions to the arrays that metrics take: probabilities, label codes, groups, identities."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from greycard.metrics.by_group import Floats, Groups, Ints, cross
+from greycard.metrics.prediction_tables import Predictions
+from greycard.schema import IDENTITY, IMAGE_ID, OK, STATUS, probability_column
+
+
+def predictions_of(
+    table: pa.Table, target: str, sensitive: tuple[str, ...], attributes: Mapping[str, tuple[str, ...]]
+) -> Predictions:
+    """Return one system's predictions of a target with the groups of (crossed) sensitive attributes.
+
+    Args:
+        table: a system's predictions table; rows that failed are left out.
+        target: the attribute that is predicted.
+        sensitive: one attribute, or several that are crossed.
+        attributes: attribute -> classes in code order, of the manifest.
+    """
+    rows = table.filter(pc.equal(table[STATUS], OK))
+    parts = [Groups(name, attributes[name], label_codes(rows[name], attributes[name])) for name in sensitive]
+    return Predictions(
+        probabilities_of(rows, target, len(attributes[target])),
+        label_codes(rows[target], attributes[target]),
+        cross(parts),
+        _identities(rows[IDENTITY]),
+    )
+
+
+def probabilities_of(rows: pa.Table, task: str, classes: int) -> Floats:
+    """Return a task's probabilities, (N, K) float64, of rows that are all well."""
+    items = pc.list_flatten(rows[probability_column(task)]).to_numpy()
+    return np.asarray(items, np.float64).reshape(len(rows), classes)
+
+
+def in_all(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Return the rows of images that every system could take."""
+    well = [table.filter(pc.equal(table[STATUS], OK)) for table in tables]
+    common = set.intersection(*(set(table[IMAGE_ID].to_pylist()) for table in well))
+    if all(len(table) == len(common) for table in well):
+        return well
+    ids = pa.array(sorted(common), pa.string())
+    return [table.filter(pc.is_in(table[IMAGE_ID], value_set=ids)) for table in well]
+
+
+def label_codes(column: pa.ChunkedArray, classes: tuple[str, ...]) -> Ints:
+    """Return (N,) class codes, -1 where there is no label."""
+    codes = pc.index_in(column, value_set=pa.array(classes, pa.string()))
+    return np.asarray(pc.fill_null(codes, -1).to_numpy(), np.int64)
+
+
+def _identities(column: pa.ChunkedArray) -> Ints | None:
+    """Return (N,) codes of identities, -1 where a row has none; None where no row has one."""
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    if not len(encoded.dictionary):
+        return None
+    return np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), np.int64)
