@@ -158,7 +158,7 @@ def train_model(
     key = task.identity | {"start_weights": task.start_weights}
     if data is not None and data.start is not None:
         key["start_weights"] = fingerprint(data.start)
-    finished = _read_outcome(task, key)
+    finished = read_finished(task.directory, key)
     if finished:
         report_epochs(task.directory, report)
         return finished
@@ -185,7 +185,7 @@ def train_model(
         write_json(directory / OUTCOME, {"identity": key, "outcome": asdict(outcome)})
         (directory / CHECKPOINT).unlink(missing_ok=True)
     workers.wait()
-    done = _read_outcome(task, key)
+    done = read_finished(task.directory, key)
     assert done is not None, f"{task.name} ended without an outcome"
     return done
 
@@ -196,18 +196,24 @@ def read_outcome(task: ModelTask) -> Outcome | None:
     Raises:
         CheckpointError: the directory holds a model of another config or other data.
     """
-    return _read_outcome(task, task.identity | ({"start_weights": task.start_weights} if task.start_weights else {}))
+    wanted = task.identity | ({"start_weights": task.start_weights} if task.start_weights else {})
+    return read_finished(task.directory, wanted)
 
 
-def _read_outcome(task: ModelTask, wanted: Mapping[str, str]) -> Outcome | None:
-    saved = read_json(Path(task.directory) / OUTCOME)
+def read_finished(directory: str, wanted: Mapping[str, str]) -> Outcome | None:
+    """Return the outcome of a finished model of that identity, None while it is not finished.
+
+    Raises:
+        CheckpointError: the directory holds a model of another identity.
+    """
+    saved = read_json(Path(directory) / OUTCOME)
     if not saved:
         return None
     found = {"start_weights": wanted.get("start_weights"), **saved["identity"]}
     different = [name for name, value in wanted.items() if found.get(name) != value]
     if different:
         raise CheckpointError(
-            f"{task.directory} holds another model: its {', '.join(different)} differ from this job's; "
+            f"{directory} holds another model: its {', '.join(different)} differ from this job's; "
             "set directory to a new one, or remove it"
         )
     return Outcome(**{**saved["outcome"], "concerns": tuple(saved["outcome"]["concerns"])})
