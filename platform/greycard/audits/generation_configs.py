@@ -96,7 +96,8 @@ class GenerationAudit:
     Attributes:
         study: the name under which results belong together.
         systems: generators and sets of images.
-        count: images a generator; of a set of images at most so many, chosen by a hash of their ids; 0 takes all.
+        count: images a generator; of a set of images at most so many, chosen by a hash of their ids (0 takes all). The
+            reference is taken whole.
         seed: of the first image; the others follow one by one. Take seeds that no search or training has used.
         classifier: the measuring one: another than the one that a generator was searched or trained with.
         task: the attribute whose classes are counted.
@@ -192,7 +193,7 @@ def image_set(config: GenerationAudit, system: GeneratorSystem) -> ImageSet:
         shards=system.images,
         split=system.split if system.images else "",
         subset=dict(system.subset),
-        limit=config.count,
+        limit=0 if system.name == REFERENCE else config.count,
         size=config.size,
         resize=config.resize,
         max_failed_share=config.max_failed_share,

@@ -227,6 +227,11 @@ def identity_of(config: ImageAudit, manifest: Manifest, parts: dict[str, Any]) -
         },
         "gpu": config.resources.num_gpus > 0,
     }
+    return plain(values)
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as JSON holds them, so that they compare equal to those of a file."""
     identity: dict[str, Any] = json.loads(json.dumps(values, sort_keys=True))
     return identity
 

@@ -48,6 +48,7 @@ class AttributeClassifier:
         A binary task with one logit z has the columns sigmoid(-z), sigmoid(z).
         """
         parts: dict[str, list[Tensor]] = {task: [] for task in self._tasks}
+        _check_bytes(images)
         for logits, count in self._batches(images, self._network):
             for task in self._tasks:
                 parts[task].append(class_probabilities(logits[task][:count].double()).cpu())
@@ -57,6 +58,12 @@ class AttributeClassifier:
     @torch.inference_mode()
     def features(self, images: Tensor) -> Tensor:
         """Return what the (first) head sees: (N, 3, H, W) uint8 -> (N, F) float32."""
+        _check_bytes(images)
+        return self.perceive(images)
+
+    @torch.inference_mode()
+    def perceive(self, images: Tensor) -> Tensor:
+        """Return the same of images that need not be whole numbers: (N, 3, H, W) float 0..255 -> (N, F) float32."""
         parts = [torch.empty(0, self._network.num_features)]
         parts += [values[:count].float().cpu() for values, count in self._batches(images, self._network.features)]
         return torch.cat(parts)
@@ -69,8 +76,6 @@ class AttributeClassifier:
         return self._network.logits(images.to(self._device))
 
     def _batches(self, images: Tensor, compute: Callable[[Tensor], T]) -> Iterator[tuple[T, int]]:
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
-            raise ValueError(f"images must be (N, 3, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
         for batch, count in fixed_batches(images, self._batch_size(images.shape[-2], images.shape[-1])):
             yield compute(batch.to(self._device)), count
 
@@ -83,6 +88,11 @@ class AttributeClassifier:
     def _everything(self, images: Tensor) -> list[Tensor]:
         features = self._network.encode(images.to(self._device))
         return [*features, *self._network.decide(features).values()]
+
+
+def _check_bytes(images: Tensor) -> None:
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must be (N, 3, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
 
 
 def _none(classes: int) -> Tensor:

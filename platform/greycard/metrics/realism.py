@@ -8,7 +8,7 @@ features of an auxiliary classifier, and only Inception's with the published wei
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
+Vectors = NDArray[np.floating[Any]]
 
 
 class Gaussian(NamedTuple):
-    """Mean (F,) and covariance (F, F), float64, of ``count`` feature vectors."""
+    """Mean (F,) and covariance (F, F), float64, of the feature vectors of so many images."""
 
     mean: Floats
     covariance: Floats
-    count: int
+    images: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class FeatureMoments:
         """Return the state of no vectors of ``features`` numbers."""
         return cls(0, np.zeros(features), np.zeros((features, features)))
 
-    def add(self, features: NDArray[np.floating]) -> "FeatureMoments":
+    def add(self, features: Vectors) -> "FeatureMoments":
         """Return the state with (N, F) more vectors.
 
         Raises:
@@ -76,7 +77,7 @@ class FeatureMoments:
 
         Example:
             >>> found = FeatureMoments.zero(1).add(np.array([[1.0], [3.0]])).merge(FeatureMoments.zero(1)).finish()
-            >>> found.mean.item(), found.covariance.item(), found.count
+            >>> found.mean.item(), found.covariance.item(), found.images
             (2.0, 2.0, 2)
         """
         if self.count < 2:
@@ -105,7 +106,7 @@ class FeatureSample:
             raise ValueError(f"a sample must hold 1 vector at least, got size {size}")
         return cls(size, np.zeros(0, np.uint64), np.zeros((0, features), np.float32))
 
-    def add(self, features: NDArray[np.floating], hashes: Hashes) -> "FeatureSample":
+    def add(self, features: Vectors, hashes: Hashes) -> "FeatureSample":
         """Return the sample after (N, F) more vectors with the hashes (N,) of their ids."""
         values = _checked(features, self.features.shape[1]).astype(np.float32)
         if hashes.shape != (len(values),):
@@ -212,7 +213,7 @@ def even_splits(images: int, splits: int) -> Ints:
     return np.repeat(np.arange(splits), np.diff(bounds))
 
 
-def _checked(values: NDArray[np.floating], width: int) -> Floats:
+def _checked(values: Vectors, width: int) -> Floats:
     """Return (N, width) float64 that are finite."""
     if values.ndim != 2 or values.shape[1] != width:
         raise ValueError(f"expected (N, {width}) numbers, got {values.shape}")

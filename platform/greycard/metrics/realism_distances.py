@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from greycard.metrics.realism import FeatureMoments, Floats, Gaussian
+from greycard.metrics.realism import FeatureMoments, Floats, Gaussian, Vectors
 
 _DEGREE = 3
 
@@ -61,7 +60,7 @@ def mixture(parts: Sequence[FeatureMoments], shares: Sequence[float] | Floats) -
     covariance = np.sum(
         [weight * (part.covariance + np.outer(part.mean - mean, part.mean - mean)) for weight, part in present], axis=0
     )
-    return Gaussian(mean, covariance, sum(part.count for _, part in present))
+    return Gaussian(mean, covariance, sum(part.images for _, part in present))
 
 
 class KernelDistance(NamedTuple):
@@ -73,8 +72,8 @@ class KernelDistance(NamedTuple):
 
 
 def kernel_distance(
-    first: NDArray[np.floating],
-    second: NDArray[np.floating],
+    first: Vectors,
+    second: Vectors,
     *,
     subsets: int = 100,
     subset: int = 1000,
@@ -105,7 +104,7 @@ def kernel_distance(
     return KernelDistance(float(np.mean(found)), float(np.std(found)), size)
 
 
-def unbiased_mmd(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+def unbiased_mmd(first: Vectors, second: Vectors) -> float:
     """Return the unbiased estimate of the squared MMD; it can be below 0."""
     x, y = first.astype(np.float64), second.astype(np.float64)
     within = [_off_diagonal(_kernel(part, part)) for part in (x, y)]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from greycard.metrics.realism import Floats
+from greycard.metrics.realism import Floats, Vectors
 
 _ROWS: Final = 1024  # distances are computed so many rows at a time
 
@@ -25,9 +25,7 @@ class PrecisionRecall(NamedTuple):
     real: int
 
 
-def precision_recall(
-    generated: NDArray[np.floating], real: NDArray[np.floating], *, neighbours: int = 3
-) -> PrecisionRecall:
+def precision_recall(generated: Vectors, real: Vectors, *, neighbours: int = 3) -> PrecisionRecall:
     """Return precision and recall of (N, F) generated against (M, F) real features.
 
     Raises:

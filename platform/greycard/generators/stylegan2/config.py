@@ -199,6 +199,18 @@ class StyleGan2:
             images.append(to_bytes(self.network.synthesis(batch.to(self.config.device), "fixed")[:count]).cpu())
         return torch.cat(images)
 
+    @torch.inference_mode()
+    def render(self, styles: Tensor) -> Tensor:
+        """Return (N, 3, H, W) float32 images 0..255, neither rounded nor clipped, of (N, W) styles without truncation.
+
+        Steps along a path are too small for 8-bit images (``greycard.metrics.realism_path``).
+        """
+        layered = styles[:, None].repeat(1, self.network.num_styles, 1)
+        images = [torch.empty(0, 3, self.size, self.size)]
+        for batch, count in fixed_batches(layered, self.config.compute_batch):
+            images.append((self.network.synthesis(batch.to(self.config.device), "fixed")[:count].cpu() + 1.0) * _HALF)
+        return torch.cat(images)
+
 
 def to_bytes(images: Tensor) -> Tensor:
     """Turn float images, -1 black and 1 white, into uint8."""

@@ -1,0 +1,261 @@
+"""From states to the frames of a generation audit: scores, shares, the groups' heat map, the references' experiment."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from greycard.audits.generation_configs import REFERENCE, GeneratorSystem, RealismConfig
+from greycard.audits.generation_states import Realism, SetState, total
+from greycard.metrics.discrepancy import (
+    Corrected,
+    corrected_shares,
+    discrepancy,
+    discrepancy_interval,
+    discrepancy_over_splits,
+    sampling_floor,
+)
+from greycard.metrics.realism import FeatureMoments, Floats
+from greycard.metrics.realism_distances import frechet, kernel_distance
+from greycard.metrics.realism_neighbours import precision_recall
+from greycard.metrics.realism_path import path_length
+from greycard.metrics.realism_references import compare_references, frechet_between_groups
+from greycard.streaming.generating import AUX, INCEPTION
+
+COLUMNS: Final = (
+    *("system", "variant", "seed", "measure", "value", "sd", "low", "high", "n", "splits", "floor", "note"),
+)
+HIGHER_IS_BETTER: Final = ("classifier_score", "inception_score", "precision", "recall")
+_PUBLISHED: Final = {"frechet": "fid", "kernel_distance": "kid", "classifier_score": "inception_score"}
+_HALVES_NOTE: Final = "one half of the reference against the other"
+Row = dict[str, Any]
+
+
+def measure_name(measure: str, extractor: str) -> str:
+    """Return a measure's name, which tells the extractor; only Inception's weights make the published names.
+
+    Example:
+        >>> measure_name("frechet", "aux"), measure_name("frechet", "inception"), measure_name("recall", "inception")
+        ('frechet[aux]', 'fid', 'recall[inception]')
+    """
+    return _PUBLISHED[measure] if extractor == INCEPTION and measure in _PUBLISHED else f"{measure}[{extractor}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison in an extractor's space."""
+
+    moments: FeatureMoments
+    sample: Floats
+
+
+class Reference:
+    """The reference of every score: what its extractors saw, and how the measuring classifier errs on its labels.
+
+    Args:
+        state: of the reference.
+        classes: of the task.
+        config: how sets are compared.
+    """
+
+    def __init__(self, state: SetState, classes: Sequence[str], config: RealismConfig) -> None:
+        self.state = state
+        self.classes = tuple(classes)
+        self.config = config
+        # of each extractor, by measure: one half of the reference against the other
+        self.floors = {name: self._distances(*_split(seen)) for name, seen in state.realism.items()}
+
+    def scores(self, system: GeneratorSystem, state: SetState) -> pd.DataFrame:
+        """Return a system's scores, in the columns ``COLUMNS``."""
+        rows = [*self._discrepancies(state)]
+        for name in state.realism:
+            rows += self._realism(name, state, mine=system.name == REFERENCE)
+        if len(state.paths):
+            found = path_length(state.paths)
+            note = "W, t = 0, ε = 1e-4, upper and lower 1 % dropped, no truncation"
+            rows.append(_row(f"path_length[{AUX}]", found.mean, sd=found.sd, n=found.kept, note=note))
+        frame = pd.DataFrame(rows).assign(system=system.name, variant=system.variant, seed=system.seed)
+        return frame[list(COLUMNS)]
+
+    def shares(self, system: GeneratorSystem, state: SetState) -> pd.DataFrame:
+        """Return a system's shares of each class: hard, soft, corrected, even, count."""
+        shares = state.shares.finish()
+        return pd.DataFrame(
+            {
+                "system": system.name,
+                "code": range(len(self.classes)),
+                "label": self.classes,
+                "hard": shares.hard,
+                "soft": shares.soft,
+                "corrected": self.correct(shares.hard).shares,
+                "even": 1.0 / len(self.classes),
+                "count": shares.counts,
+            }
+        )
+
+    def correct(self, shares: Floats) -> Corrected:
+        """Correct shares for the classifier's confusions on the reference's labels."""
+        return corrected_shares(shares, self.state.confusion)
+
+    def groups(self, system: GeneratorSystem, state: SetState) -> pd.DataFrame:
+        """Return the Fréchet distances of a system's classes to the reference's; the reference's halves for itself."""
+        parts = []
+        for name, seen in state.realism.items():
+            if system.name == REFERENCE:
+                first, second = (half[:-1] for half in seen.halves)
+            else:
+                first, second = seen.by_class(), self.state.realism[name].by_class()
+            found = frechet_between_groups(first, second, self.classes)
+            parts.append(found.assign(system=system.name, measure=measure_name("frechet", name)))
+        return pd.concat(parts, ignore_index=True)
+
+    def references(self, system: GeneratorSystem, state: SetState) -> pd.DataFrame:
+        """Return how a Fréchet distance depends on the shares of both sets."""
+        unbalanced = np.array(self.config.unbalanced) if self.config.unbalanced else None
+        parts = []
+        for name, seen in state.realism.items():
+            found = compare_references(seen.by_class(), self.state.realism[name].by_class(), unbalanced)
+            parts.append(found.assign(system=system.name, measure=measure_name("frechet", name)))
+        return pd.concat(parts, ignore_index=True)
+
+    def confusion(self) -> pd.DataFrame:
+        """Return the measuring classifier's confusions on the reference."""
+        names = range(len(self.classes))
+        return pd.DataFrame(
+            [(self.classes[b], self.classes[a], int(self.state.confusion[b, a])) for b in names for a in names],
+            columns=["label", "predicted", "count"],
+        )
+
+    def _discrepancies(self, state: SetState) -> Iterator[Row]:
+        shares = state.shares.finish()
+        images, classes = int(shares.counts.sum()), len(self.classes)
+        each = images / max(1, len(shares.hard_splits))
+        corrected = self.correct(shares.hard)
+        views: dict[str, tuple[Floats, Floats, str]] = {
+            "hard": (shares.hard, shares.hard_splits, ""),
+            "soft": (shares.soft, shares.soft_splits, ""),
+            "corrected": (
+                corrected.shares,
+                np.array([self.correct(part).shares for part in shares.hard_splits]).reshape(-1, classes),
+                corrected.warning or f"condition number {corrected.condition:.2f} of the confusion matrix",
+            ),
+        }
+        for view, (pooled, splits, note) in views.items():
+            found = discrepancy_over_splits(splits, each)
+            yield _row(
+                f"discrepancy[{view}]",
+                found.mean,
+                sd=found.sd,
+                n=found.images,
+                splits=found.splits,
+                floor=found.floor,
+                note=note,
+            )
+            value = float(discrepancy(pooled)) if images else float("nan")
+            row = _row(f"discrepancy_pooled[{view}]", value, n=images, floor=sampling_floor(classes, images), note=note)
+            if view == "hard":
+                bounds = discrepancy_interval(shares.counts, resamples=self.config.resamples, seed=self.config.seed)
+                row |= {"low": bounds.low, "high": bounds.high}
+            yield row
+
+    def _realism(self, extractor: str, state: SetState, *, mine: bool) -> Iterator[Row]:
+        seen = state.realism[extractor]
+        floors = self.floors[extractor]
+        found = floors if mine else self._distances(_side(seen), _side(self.state.realism[extractor]))
+        for measure, row in found.items():
+            note = "; ".join(filter(None, [row["note"], _HALVES_NOTE if mine else ""]))
+            yield row | {"measure": measure_name(measure, extractor), "floor": floors[measure]["value"], "note": note}
+        score = seen.score.finish()
+        splits = int((seen.score.counts > 0).sum())
+        name = measure_name("classifier_score", extractor)
+        yield _row(name, score.mean, sd=score.sd, n=score.images, splits=splits)
+
+    def _distances(self, first: Side, second: Side) -> dict[str, Row]:
+        """Return measure -> row of one side (as generated) against the other (as real)."""
+        config = self.config
+        images, features = min(first.moments.count, second.moments.count), first.sample.shape[1]
+        few = f"fewer images than the {features} features" if images <= features else ""
+
+        def gaussians() -> dict[str, Row]:
+            value = frechet(first.moments.finish(), second.moments.finish())
+            return {"frechet": _row("", value, n=images, note=few)}
+
+        def kernel() -> dict[str, Row]:
+            found = kernel_distance(
+                first.sample, second.sample, subsets=config.subsets, subset=config.subset, seed=config.seed
+            )
+            return {"kernel_distance": _row("", found.mean, sd=found.sd, n=found.subset, splits=config.subsets)}
+
+        def neighbours() -> dict[str, Row]:
+            found = precision_recall(first.sample, second.sample, neighbours=config.neighbours)
+            values = {"precision": found.precision, "recall": found.recall}
+            count, note = min(found.generated, found.real), f"k = {config.neighbours}"
+            return {name: _row("", value, n=count, note=note) for name, value in values.items()}
+
+        return {
+            **_maybe(gaussians, "frechet"),
+            **_maybe(kernel, "kernel_distance"),
+            **_maybe(neighbours, "precision", "recall"),
+        }
+
+
+def frames_of(
+    states: Mapping[str, SetState], systems: Sequence[GeneratorSystem], classes: Sequence[str], config: RealismConfig
+) -> dict[str, pd.DataFrame]:
+    """Return the frames scores, shares, frechet_groups, references and confusion.
+
+    Args:
+        states: system -> state, the reference among them.
+        systems: the reference and the others, in the order of the tables.
+        classes: of the task.
+        config: how sets are compared.
+    """
+    reference = Reference(states[REFERENCE], classes, config)
+    makers = {
+        "scores": reference.scores,
+        "shares": reference.shares,
+        "frechet_groups": reference.groups,
+        "references": reference.references,
+    }
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in makers}
+    for system in systems:
+        for name, make in makers.items():
+            parts[name].append(make(system, states[system.name]))
+    found = {name: _first("system", pd.concat(frames, ignore_index=True)) for name, frames in parts.items()}
+    return found | {"confusion": reference.confusion()}
+
+
+def _row(
+    measure: str, value: float, *, n: float, sd: float = np.nan, splits: int = 1, floor: float = np.nan, note: str = ""
+) -> Row:
+    bounds = {"low": np.nan, "high": np.nan}
+    return {
+        "measure": measure, "value": float(value), "sd": float(sd), **bounds, "n": float(n), "splits": splits,
+        "floor": float(floor), "note": note,
+    }  # fmt: skip
+
+
+def _maybe(make: Callable[[], dict[str, Row]], *names: str) -> dict[str, Row]:
+    """Return rows, or NaN and the reason for each name where a set is too small for the measure."""
+    try:
+        return make()
+    except ValueError as error:
+        return {name: _row("", float("nan"), n=0, note=str(error)) for name in names}
+
+
+def _side(seen: Realism) -> Side:
+    return Side(seen.everything(), seen.sample.finish().astype(np.float64))
+
+
+def _split(seen: Realism) -> tuple[Side, Side]:
+    """Return two halves of a set; the sample is in the order of hashes, so its runs are fair samples."""
+    sample = seen.sample.finish().astype(np.float64)
+    middle = len(sample) // 2
+    first, second = (total(half) for half in seen.halves)
+    return Side(first, sample[:middle]), Side(second, sample[middle:])
+
+
+def _first(column: str, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[[column, *(name for name in frame.columns if name != column)]]

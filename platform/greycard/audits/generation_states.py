@@ -1,0 +1,244 @@
+"""From a system's rows to its states, saved beside its table: moments, samples, shares, confusions.
+
+``rows/<system>/*.parquet -> states/<system>.npz``; rows are taken in the order of a hash of their ids, so that runs of
+rows are fair samples and the numbers are the same to the last bit however the work was spread.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from greycard.audits.generation_configs import RealismConfig
+from greycard.datasets.storage import Folder
+from greycard.metrics.discrepancy import ShareCounts
+from greycard.metrics.realism import (
+    ClassifierScore,
+    FeatureMoments,
+    FeatureSample,
+    Floats,
+    Hashes,
+    Ints,
+    even_splits,
+)
+from greycard.schema import IMAGE_ID, OK, STATUS, prediction_column, probability_column
+from greycard.streaming.generating import AUX, INCEPTION, PATH, features_column, scores_column
+from greycard.streaming.selection import hashes
+
+HALVES: Final = 2
+_CHUNK: Final = 4096
+Half = tuple[FeatureMoments, ...]
+"""Moments a class of half the images; the last is of images whose class is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Realism:
+    """What one extractor saw in a set.
+
+    Attributes:
+        halves: moments of two random halves, a class each.
+        sample: of the features.
+        score: of the extractor's own probabilities.
+    """
+
+    halves: tuple[Half, ...]
+    sample: FeatureSample
+    score: ClassifierScore
+
+    def merge(self, other: "Realism") -> "Realism":
+        """Return the state of both."""
+        pairs = zip(self.halves, other.halves, strict=True)
+        halves = tuple(tuple(a.merge(b) for a, b in zip(*pair, strict=True)) for pair in pairs)
+        return Realism(halves, self.sample.merge(other.sample), self.score.merge(other.score))
+
+    def by_class(self) -> Half:
+        """Return the moments a class, without those of no known class."""
+        return tuple(total([half[code] for half in self.halves]) for code in range(len(self.halves[0]) - 1))
+
+    def everything(self) -> FeatureMoments:
+        """Return the moments of all images."""
+        return total([part for half in self.halves for part in half])
+
+
+@dataclass(frozen=True, slots=True)
+class SetState:
+    """What is known of a set of images.
+
+    Attributes:
+        realism: extractor -> what it saw.
+        shares: of the task's classes by the measuring classifier.
+        confusion: (K, K) int64: label by predicted class, of images that are labelled.
+        paths: (P,) float64 path steps.
+        labelled: whether classes are the images' labels; else they are the classifier's.
+    """
+
+    realism: dict[str, Realism]
+    shares: ShareCounts
+    confusion: Ints
+    paths: Floats
+    labelled: bool
+
+
+def total(parts: Iterable[FeatureMoments]) -> FeatureMoments:
+    """Merge moments."""
+    first, *others = parts
+    for part in others:
+        first = first.merge(part)
+    return first
+
+
+def make_state(output: Folder, task: str, classes: Sequence[str], config: RealismConfig) -> SetState:
+    """Compute a system's states from the rows that are well."""
+    rows = _rows(output)
+    order = np.argsort(found := hashes(rows[IMAGE_ID]), kind="stable")
+    rows, found = rows.take(pa.array(order)), found[order]
+    probabilities = matrix(rows[probability_column(task)], len(classes))
+    predicted = rows[prediction_column(task)].to_numpy().astype(np.int64)
+    labels = _labels(rows, task, classes)
+    labelled = bool((labels >= 0).any())
+    splits = even_splits(len(rows), config.splits)
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(confusion, (labels[labels >= 0], predicted[labels >= 0]), 1)
+    realism = {}
+    for name in (AUX, INCEPTION):
+        if features_column(name) in rows.column_names:
+            own = rows[scores_column(name)] if scores_column(name) in rows.column_names else None
+            seen = probabilities if own is None else matrix(own)
+            features = matrix(rows[features_column(name)])
+            codes = labels if labelled else predicted
+            realism[name] = _realism(features, seen, codes, len(classes), splits, found, config)
+    return SetState(
+        realism,
+        ShareCounts.zero(len(classes), config.splits).add(probabilities, splits),
+        confusion,
+        _paths(rows),
+        labelled,
+    )
+
+
+def _realism(
+    features: NDArray[Any], scores: Floats, codes: Ints, classes: int, splits: Ints, ids: Hashes, config: RealismConfig
+) -> Realism:
+    width = features.shape[1]
+    state = Realism(
+        tuple(tuple(FeatureMoments.zero(width) for _ in range(classes + 1)) for _ in range(HALVES)),
+        FeatureSample.zero(width, config.sample),
+        ClassifierScore.zero(scores.shape[1], config.splits),
+    )
+    halves = even_splits(len(features), HALVES)
+    kinds = np.where(codes >= 0, codes, classes)
+    for start in range(0, len(features), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        moments = tuple(
+            tuple(
+                FeatureMoments.zero(width).add(features[part][(halves[part] == half) & (kinds[part] == kind)])
+                for kind in range(classes + 1)
+            )
+            for half in range(HALVES)
+        )
+        sample = FeatureSample.zero(width, config.sample).add(features[part], ids[part])
+        score = ClassifierScore.zero(scores.shape[1], config.splits).add(scores[part], splits[part])
+        state = state.merge(Realism(moments, sample, score))
+    return state
+
+
+def _rows(output: Folder) -> pa.Table:
+    """Return all rows that are well, with plain columns."""
+    parts = []
+    for name in output.names():
+        if name.endswith(".parquet"):
+            with output.filesystem.open_input_file(output.path_of(name)) as file:
+                part = pq.read_table(file)
+            parts.append(part.filter(pc.equal(part[STATUS], OK)))
+    return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+
+
+def _labels(rows: pa.Table, task: str, classes: Sequence[str]) -> Ints:
+    """Return (N,) label codes, -1 where an image has none."""
+    if task not in rows.column_names:
+        return np.full(len(rows), -1, np.int64)
+    codes = pc.index_in(rows[task].cast(pa.string()), value_set=pa.array(classes, pa.string()))
+    found: Ints = pc.fill_null(codes, -1).to_numpy().astype(np.int64)
+    return found
+
+
+def _paths(rows: pa.Table) -> Floats:
+    steps = rows[PATH].drop_null() if PATH in rows.column_names else pa.array([], pa.float64())
+    found: Floats = steps.to_numpy().astype(np.float64)
+    return found
+
+
+def matrix(column: pa.ChunkedArray, width: int = 0) -> NDArray[Any]:
+    """Return lists of one length as (N, width)."""
+    values: NDArray[Any] = pc.list_flatten(column).to_numpy()
+    return values.reshape(len(column), -1 if len(column) and not width else width)
+
+
+def save_state(state: SetState, folder: Folder, name: str, key: Mapping[str, Any]) -> None:
+    """Write a state as arrays alone, with the values that it was made from."""
+    arrays: dict[str, NDArray[Any]] = {
+        "key": np.array(json.dumps(dict(key), sort_keys=True)),
+        "extractors": np.array(sorted(state.realism)),
+        "share_counts": state.shares.counts,
+        "share_sums": state.shares.sums,
+        "confusion": state.confusion,
+        "paths": state.paths,
+        "labelled": np.array(state.labelled),
+    }
+    for extractor, seen in state.realism.items():
+        arrays |= {f"{extractor}/{field}": value for field, value in _arrays(seen).items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    folder.create()
+    folder.write(f"{name}.npz", buffer.getvalue())
+
+
+def load_state(folder: Folder, name: str, key: Mapping[str, Any]) -> SetState | None:
+    """Read a state that was made from these values; None if there is none."""
+    if f"{name}.npz" not in folder.names():
+        return None
+    with np.load(io.BytesIO(folder.read(f"{name}.npz")), allow_pickle=False) as found:
+        if str(found["key"]) != json.dumps(dict(key), sort_keys=True):
+            return None
+        return SetState(
+            {extractor: _realism_of(found, extractor) for extractor in found["extractors"].tolist()},
+            ShareCounts(found["share_counts"], found["share_sums"]),
+            found["confusion"],
+            found["paths"],
+            bool(found["labelled"]),
+        )
+
+
+def _arrays(seen: Realism) -> dict[str, NDArray[Any]]:
+    parts = [part for half in seen.halves for part in half]
+    return {
+        "counts": np.array([part.count for part in parts]),
+        "means": np.stack([part.mean for part in parts]),
+        "scatters": np.stack([part.scatter for part in parts]),
+        "size": np.array(seen.sample.size),
+        "hashes": seen.sample.hashes,
+        "sample": seen.sample.features,
+        "score_counts": seen.score.counts,
+        "score_sums": seen.score.sums,
+        "score_negentropies": seen.score.negentropies,
+    }
+
+
+def _realism_of(found: Mapping[str, NDArray[Any]], extractor: str) -> Realism:
+    def of(name: str) -> NDArray[Any]:
+        return found[f"{extractor}/{name}"]
+
+    parts = [FeatureMoments(int(n), m, s) for n, m, s in zip(of("counts"), of("means"), of("scatters"), strict=True)]
+    each = len(parts) // HALVES
+    return Realism(
+        tuple(tuple(parts[half * each : (half + 1) * each]) for half in range(HALVES)),
+        FeatureSample(int(of("size")), of("hashes"), of("sample")),
+        ClassifierScore(of("score_counts"), of("score_sums"), of("score_negentropies")),
+    )
