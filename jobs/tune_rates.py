@@ -109,8 +109,14 @@ def _compared(before: Floats, after: Floats, taken: NDArray[np.int64], *, reduct
     low, high = np.nanquantile(new - old, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     found = {"baseline": baseline, "fair": fair, "difference": fair - baseline, "low": low, "high": high}
     if reduction:
-        lower, upper = np.nanquantile(1 - new / old, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        found |= {"reduction": 1 - fair / baseline, "reduction_low": lower, "reduction_high": upper}
+        reduced = 1 - np.divide(new, old, out=np.full_like(new, np.nan), where=old > 0)
+        ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+        lower, upper = np.nanquantile(reduced, ends) if np.isfinite(reduced).any() else (np.nan, np.nan)
+        found |= {
+            "reduction": 1 - fair / baseline if baseline > 0 else np.nan,
+            "reduction_low": lower,
+            "reduction_high": upper,
+        }
     else:
         found |= dict.fromkeys(("reduction", "reduction_low", "reduction_high"), np.nan)
     return found
