@@ -8,8 +8,9 @@ import pytest
 from greycard.streaming.session import RayError
 from greycard.tracking import job_run
 from greycard.tuning import Choice, Float, Goal, SearchConfig, search
+from greycard.tuning.ledger import Ledger
 from greycard.tuning.study import StudyError
-from tests.tuning.trials import quick, shortened, troubled
+from tests.tuning.trials import clinging, quick, shortened, troubled
 
 SPACE = {"lam": Float(low=0.1, high=1000, log=True), "kind": Choice(values=("a", "b"))}
 GOALS = (Goal(metric="gap"), Goal(metric="accuracy", mode="max"))
@@ -122,6 +123,18 @@ def test_trials_that_a_scheduler_stops_are_pruned(tmp_path, client, request, sch
 
     study = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path / 'optuna.db'}")
     assert [trial.state.name == "PRUNED" for trial in study.trials] == stopped.tolist()
+
+
+@pytest.mark.slow
+def test_runs_that_tune_drops_behind_a_clinging_trial_are_run(tmp_path, client, request, monkeypatch):
+    dropped, take_back = [], Ledger.take_back
+    monkeypatch.setattr(Ledger, "take_back", lambda ledger, run: (dropped.append(run), take_back(ledger, run)))
+    config = SearchConfig(trials=5, concurrent=1, startup=20, scheduler="asha")
+    trials = searched(tmp_path, request.node.name, config, clinging, GOALS[:1]).trials
+    assert trials["number"].tolist() == list(range(5))
+    assert dropped
+    assert "stopped" in set(trials["status"])
+    assert set(trials["status"]) <= {"stopped", "finished"}
 
 
 def test_a_trial_that_fits_nowhere_is_refused(tmp_path, client, request, monkeypatch):

@@ -32,11 +32,11 @@ class LedgerSearcher(Searcher):  # type: ignore[misc]
         super().__init__()
         self._ledger = ledger
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next run as a Tune config; None asks Tune to come back."""
         key = self._ledger.take()
         if key is None:
-            return None
+            return None if self._ledger.left else str(Searcher.FINISHED)
         settings = json.dumps(self._ledger.study.entries[key.number].settings)
         return {"number": key.number, "seed": key.seed, "name": key.name, "settings": settings}
 
@@ -63,6 +63,7 @@ class Follower(Callback):  # type: ignore[misc]
         self._ledger, self._scribe, self._line, self._root = ledger, scribe, line, root
         self._last: dict[RunKey, dict[str, float]] = {}
         self._began: dict[RunKey, float] = {}
+        self._done: set[str] = set()
         self.halt = threading.Event()
         self.first_start: float | None = None
         self.held = 0.0
@@ -72,6 +73,13 @@ class Follower(Callback):  # type: ignore[misc]
         if self.halt.is_set():
             raise HaltError
         self._scribe.check()
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Take back runs that Tune dropped without a word: it does when a process still clings to its last trial."""
+        for trial in trials:
+            if trial.status in (trial.ERROR, trial.TERMINATED) and trial.trial_id not in self._done:
+                self._done.add(trial.trial_id)
+                self._ledger.take_back(_key(trial))
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Count a start."""
@@ -93,6 +101,7 @@ class Follower(Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Take the outcome of a run that returned, or that a scheduler stopped."""
         key, result = _key(trial), trial.last_result or {}
+        self._done.add(trial.trial_id)
         if OUTCOME in result:
             metrics = {name: float(value) for name, value in json.loads(result[OUTCOME]).items()}
             self._end(key, RunOutcome(status="finished", metrics=metrics, seconds=float(result[SECONDS])))
@@ -103,6 +112,7 @@ class Follower(Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Take the reason of a run that failed for good."""
         key = _key(trial)
+        self._done.add(trial.trial_id)
         reason = read_error(self._root / key.name) or _reason(trial.error_file)
         self._end(key, RunOutcome(status="failed", error=reason[:_LENGTH], seconds=self._elapsed(key)))
 

@@ -34,6 +34,7 @@ _TUNE: Final = {
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 _MOST_REPORTS: Final = 1_000_000  # ASHA ends a trial there; its rungs below it are what is wanted
+_ENDLESS: Final = 1_000_000_000
 _LOGGERS: Final = ("ray.tune", "ray.train", "ray.air")
 
 
@@ -90,7 +91,7 @@ def search(
             follower = Follower(ledger, scribe, line, errand.root)
             if ledger.left:
                 _require(config)
-                _in_thread(lambda: _tune(ledger, follower, errand, shared, home / "tune"), follower)
+                _in_thread(lambda: _carry_out(ledger, follower, errand, shared, home / "tune"), follower)
     except BaseException as error:
         scribe.close(error)
         raise
@@ -139,6 +140,14 @@ def _require(config: SearchConfig) -> None:
         ) from error
 
 
+def _carry_out(ledger: Ledger, follower: Follower, errand: Errand, shared: Any, records: Path) -> None:
+    """Let Ray Tune work until nothing is left; a run that it dropped at the very end takes another round."""
+    while left := ledger.left:
+        _tune(ledger, follower, errand, shared, records)
+        if ledger.left == left:
+            raise RuntimeError(f"Ray Tune ended with {left} runs to go; start the search again to continue it")
+
+
 def _tune(ledger: Ledger, follower: Follower, errand: Errand, shared: Any, records: Path) -> None:
     """Let Ray Tune carry out what the ledger hands out."""
     config = ledger.config
@@ -150,7 +159,7 @@ def _tune(ledger: Ledger, follower: Follower, errand: Errand, shared: Any, recor
             tune.with_resources(function, tune.PlacementGroupFactory([bundle])),
             name="runs",
             storage_path=str(records),
-            num_samples=ledger.left,
+            num_samples=_ENDLESS,  # the searcher says when it is finished
             search_alg=LedgerSearcher(ledger),
             scheduler=_scheduler(config, errand.goals[0]),
             callbacks=[follower],
@@ -158,7 +167,7 @@ def _tune(ledger: Ledger, follower: Follower, errand: Errand, shared: Any, recor
             reuse_actors=True,  # a fresh process a trial would import torch each time
             raise_on_failed_trial=False,
             trial_name_creator=_name,
-            trial_dirname_creator=_name,
+            trial_dirname_creator=lambda trial: f"{_name(trial)}-{trial.trial_id}",
             verbose=0,
         )
     clear(records)

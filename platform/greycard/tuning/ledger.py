@@ -63,6 +63,11 @@ class Ledger:
         self.study.end(run.number, run.seed, outcome)
         return self._ended(self.study.entries[run.number])
 
+    def take_back(self, run: RunKey) -> None:
+        """Put a run that was handed out but never begun before those that wait."""
+        self.out.discard(run)
+        self._waiting.appendleft(run)
+
     def _draw(self) -> None:
         """Draw the next suggestion, if the trials that it must know have ended."""
         entries, number = self.study.entries, len(self.study.entries)
