@@ -21,11 +21,12 @@ from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.shards import Manifest
 from greycard.streaming.session import Demand, SessionConfig, require, session
 from greycard.tracking import job_run
-from greycard.training.fit import read_outcome
+from greycard.training.fit import ModelTask
+from greycard.training.fit_generator import GeneratorTask
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
 from jobs import command
-from jobs.train_driver import Driver, TrainedModel
+from jobs.train_driver import Driver, TrainedModel, outcome_of
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, WorkersConfig, plan
 from jobs.train_predictors import PredictorTraining, describe_cells
 
@@ -41,9 +42,9 @@ def train(job: TrainJob) -> dict[str, TrainedModel]:
     """
     directory = Path(job.directory).absolute()
     planned = plan(job, directory)
-    unfinished = {name for name, item in planned.items() if read_outcome(item.task) is None}
+    unfinished = {name for name, item in planned.items() if outcome_of(item.task) is None}
     with job_run(study=job.study, name=f"train {directory.name}", directory=directory, config=_result_of(job)) as run:
-        for uri in sorted({item.task.shards for item in planned.values()}):
+        for uri in sorted({uri for item in planned.values() for uri in images_of(item.task)}):
             run.log_dataset(Manifest.load(uri), "train", uri)
         if unfinished:
             run.set_tags(tell_empty_cells(job))
@@ -56,6 +57,11 @@ def train(job: TrainJob) -> dict[str, TrainedModel]:
                 )
                 require(demand, job.session, "training a model")
             return Driver(job, run, planned, unfinished).run_all()
+
+
+def images_of(task: ModelTask | GeneratorTask) -> tuple[str, ...]:
+    """Return the URIs of the shards that a model is trained on."""
+    return (task.shards, task.extra) if isinstance(task, GeneratorTask) and task.extra else (task.shards,)
 
 
 def tell_empty_cells(job: TrainJob) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +15,9 @@ from greycard.config import to_dict
 from greycard.tracking import Run
 from greycard.training.fit import ModelTask, Outcome, read_example, read_outcome, train_model
 from greycard.training.fit_distributed import Processes, train_distributed
+from greycard.training.fit_generator import DISCRIMINATOR, GeneratorTask, read_result, train_generator
 from greycard.training.progress import read_epochs
+from greycard.training.samples import FOLDER
 from jobs.train_plan import Planned, TrainJob
 
 POLL_SECONDS = 0.5
@@ -39,6 +42,23 @@ class TrainedModel:
     metrics: dict[str, float]
 
 
+def outcome_of(task: ModelTask | GeneratorTask) -> Outcome | None:
+    """Return the outcome of a finished model, None while it is not finished.
+
+    Raises:
+        CheckpointError: its directory holds another model.
+    """
+    return read_result(task) if isinstance(task, GeneratorTask) else read_outcome(task)
+
+
+def rounds_of(task: ModelTask | GeneratorTask) -> int:
+    """Return how often a model reports at most: a classifier's or codec's epochs, a generator's ticks."""
+    if not isinstance(task, GeneratorTask):
+        return task.loop.epochs
+    shown = task.training.steps * task.training.batch
+    return max(1, -(-shown // task.training.report_images))
+
+
 class Driver:
     """Starts tasks as their predecessors finish, follows their metrics and logs them."""
 
@@ -52,7 +72,7 @@ class Driver:
 
     def run_all(self) -> dict[str, TrainedModel]:
         """Train what is unfinished and log everything."""
-        epochs = sum(item.task.loop.epochs for item in self.planned.values())
+        epochs = sum(rounds_of(item.task) for item in self.planned.values())
         with tqdm(total=epochs, unit="epoch", desc="training", disable=not self.job.session.show_progress) as bar:
             try:
                 for name in self.planned:
@@ -100,7 +120,8 @@ class Driver:
                 max_retries=workers.max_retries,
             )
             return ray.remote(train_distributed).options(num_cpus=0, **options).remote(item.task, processes)
-        remote = ray.remote(train_model).options(num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, **options)
+        work: Any = train_generator if isinstance(item.task, GeneratorTask) else train_model
+        remote = ray.remote(work).options(num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, **options)
         return remote.remote(item.task)
 
     def _collect(self) -> None:
@@ -122,14 +143,14 @@ class Driver:
                 self._finish(name)
 
     def _finish(self, name: str) -> None:
-        outcome = read_outcome(self.planned[name].task)
+        outcome = outcome_of(self.planned[name].task)
         assert outcome is not None, f"{name} ended without an outcome"
         self.trained[name] = self.logs[name].finish(outcome)
         tqdm.write(f"trained {name}: {self.trained[name].uri}")
 
     def _show(self, bar: Any) -> None:
         epochs = sum(
-            self.planned[name].task.loop.epochs if name in self.trained or name in self.failures else log.epochs
+            rounds_of(self.planned[name].task) if name in self.trained or name in self.failures else log.epochs
             for name, log in self.logs.items()
         )
         bar.update(epochs - bar.n)
@@ -154,14 +175,14 @@ class ModelLog:
         """Log the epochs that are new."""
         for metrics in read_epochs(self._item.task.directory)[self.epochs :]:
             self.epochs += 1
-            self._open().log_metrics(metrics, step=self.epochs)
+            self._open().log_metrics(metrics, step=metrics.get("images", self.epochs))
 
     def finish(self, outcome: Outcome) -> TrainedModel:
         """Log the rest, the result and the model, and close the run."""
         self.follow()
         task, child = self._item.task, self._open()
-        best = {f"best/{name}": value for name, value in outcome.metrics.items()}
-        child.log_metrics(best | {"best/epoch": outcome.best_epoch, "epochs": outcome.epochs, "steps": outcome.steps})
+        child.log_metrics(_summary(task, outcome))
+        self._log_files()
         child.set_tags({"stopped": outcome.stopped, "concerns": "; ".join(outcome.concerns)})
         registered = f"{self._registry}-{task.name.replace('@', '-')}"
         example_input, example_output = read_example(task.directory)
@@ -182,6 +203,7 @@ class ModelLog:
         """Close the run, with the error that ended it."""
         if error is not None:
             self._open()
+            self._log_files()
         if self._stack is not None:
             stack, self._stack, self._child = self._stack, None, None
             traceback: TracebackType | None = error.__traceback__ if error else None
@@ -190,6 +212,13 @@ class ModelLog:
             except BaseException as raised:
                 if raised is not error:  # the child's own context lets it through
                     raise
+
+    def _log_files(self) -> None:
+        """Log what a generator leaves beside its weights: sheets of samples, and its discriminator."""
+        for folder in (FOLDER, DISCRIMINATOR):
+            path = Path(self._item.task.directory) / folder
+            if isinstance(self._item.task, GeneratorTask) and path.exists():
+                self._open().log_artifact(path, folder)
 
     def _open(self) -> Run:
         if self._child is None:
@@ -200,7 +229,17 @@ class ModelLog:
         return self._child
 
 
-def _params(task: ModelTask) -> dict[str, Any]:
+def _summary(task: ModelTask | GeneratorTask, outcome: Outcome) -> dict[str, float]:
+    if isinstance(task, GeneratorTask):
+        last = {f"last/{name}": value for name, value in outcome.metrics.items()}
+        return last | {"ticks": outcome.epochs, "steps": outcome.steps}
+    best = {f"best/{name}": value for name, value in outcome.metrics.items()}
+    return best | {"best/epoch": outcome.best_epoch, "epochs": outcome.epochs, "steps": outcome.steps}
+
+
+def _params(task: ModelTask | GeneratorTask) -> dict[str, Any]:
+    if isinstance(task, GeneratorTask):
+        return _generator_params(task)
     model = task.model.description()
     fields = to_dict(task.objective)
     fair = fields.pop("fair", None) or {}
@@ -208,3 +247,22 @@ def _params(task: ModelTask) -> dict[str, Any]:
     objective = {f"objective.{name}": value for name, value in fields.items()}
     loop = {f"loop.{name}": value for name, value in to_dict(task.loop).items()}
     return {**model, **objective, **loop, "shards_digest": task.shards_digest, "size": task.size}
+
+
+def _generator_params(task: GeneratorTask) -> dict[str, Any]:
+    training = to_dict(task.training)
+    shares = training.pop("shares") or {}
+    return {
+        **task.model.description(),
+        "architecture": task.model.architecture,
+        **{f"training.{name}": value for name, value in training.items()},
+        **{f"shares.{name}": value for name, value in shares.items()},
+        "judge": task.judge.weights if task.judge else "",
+        "task": task.attribute,
+        "class_shares": list(task.shares),
+        "extra_digest": task.extra_digest,
+        "extra_share": task.extra_share if task.extra else 0.0,
+        "start": task.start,
+        "shards_digest": task.shards_digest,
+        "size": task.size,
+    }

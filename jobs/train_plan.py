@@ -1,5 +1,6 @@
-"""What a training job trains: codecs, seeded classifiers, fair predictors; the single models they come to."""
+"""What a training job trains: codecs, classifiers, fair predictors, generators; the single models they come to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -9,12 +10,15 @@ from pydantic import Field
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import LearnedCodec, TrainableCodec
 from greycard.datasets.shards import Manifest, check_attributes, check_classes
+from greycard.generators import StyleGan2Config
 from greycard.streaming.session import SessionConfig
 from greycard.training.fit import WEIGHTS, ModelTask
+from greycard.training.fit_generator import GeneratorTask
 from greycard.training.loop import LoopConfig
 from greycard.training.objectives import CrossEntropy, RateDistortion
 from greycard.training.parity import ParityRateDistortion
 from greycard.training.prediction import FairPrediction
+from jobs.train_generators import GeneratorTraining, generator_tasks
 from jobs.train_parity import ParityCodecTraining, parity_tasks
 from jobs.train_predictors import PredictorTraining, objective
 
@@ -88,8 +92,9 @@ class ClassifierTraining:
 
 
 Classifying = ClassifierTraining | PredictorTraining
-AnyTraining = CodecTraining | Classifying
+AnyTraining = CodecTraining | Classifying | GeneratorTraining
 Training = Annotated[AnyTraining, Field(discriminator="kind")]
+_Supervised = CodecTraining | ParityCodecTraining | Classifying  # trained epoch by epoch towards an objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,15 +182,20 @@ def trained_models(job: TrainJob, training: Classifying) -> dict[str, Classifier
     return {name: replace(config, weights=_weights(job, name)) for name, config in training.models().items()}
 
 
+def trained_generators(job: TrainJob, training: GeneratorTraining) -> dict[str, StyleGan2Config]:
+    """Return model name -> its generator with its weights, where the job leaves them."""
+    return {name: replace(config, weights=_weights(job, name)) for name, config in training.models().items()}
+
+
 def _weights(job: TrainJob, model: str) -> str:
     return str(Path(job.directory) / MODELS / model / WEIGHTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A model to train, and the model that must be finished first ("" if none)."""
+    """A model to train, and the model of the same job that must be finished first ("" if none)."""
 
-    task: ModelTask
+    task: ModelTask | GeneratorTask
     after: str
 
 
@@ -194,46 +204,79 @@ def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
 
     Raises:
         ManifestError: shards are not there, or lack an attribute or class of a classifier.
+        WeightsError: what a generator starts from is not there, or is of another network.
         ValueError: two models have the same name, or no shards are named.
     """
     planned: dict[str, Planned] = {}
     manifests: dict[str, Manifest] = {}
+
+    def manifest(uri: str) -> Manifest:
+        if uri not in manifests:
+            manifests[uri] = Manifest.load(uri)
+        return manifests[uri]
+
     for training in job.models:
         uri = training.shards or job.shards
         if not uri:
             raise ValueError(f"no images to train {training.name} on: set shards to the URI of a folder of shards")
-        if uri not in manifests:
-            manifests[uri] = Manifest.load(uri)
-        if job.workers.processes > 1 and isinstance(training, CodecTraining | ParityCodecTraining):
+        if job.workers.processes > 1 and isinstance(training, CodecTraining | ParityCodecTraining | GeneratorTraining):
             raise ValueError(
-                f"{training.name}: several processes train classifiers and predictors; a codec, whose training draws "
-                "noise, trains on one: set workers.processes to 1"
+                f"{training.name}: several processes train classifiers and predictors; a codec or generator, whose "
+                "training draws noise, trains on one: set workers.processes to 1"
             )
-        tasks = _tasks(training, manifests[uri], job.size)
-        for name, model, minimised, loop, after in tasks:
-            if name in planned:
-                raise ValueError(f"two models are called {name!r}; give each of models a name of its own")
-            task = ModelTask(
+        tasks: Sequence[tuple[ModelTask | GeneratorTask, str]]
+        if isinstance(training, GeneratorTraining):
+            tasks = generator_tasks(
+                training,
+                manifest,
+                shards=uri,
+                size=job.size,
+                models=directory / MODELS,
+                planned=planned,
+                threads=_threads(job),
+            )
+        else:
+            tasks = _model_tasks(training, manifest(uri), uri, job, directory / MODELS)
+        for task, after in tasks:
+            if task.name in planned:
+                raise ValueError(f"two models are called {task.name!r}; give each of models a name of its own")
+            planned[task.name] = Planned(task, after)
+    return planned
+
+
+def _threads(job: TrainJob) -> int:
+    return max(1, int(job.workers.num_cpus))
+
+
+def _model_tasks(
+    training: _Supervised, manifest: Manifest, uri: str, job: TrainJob, models: Path
+) -> list[tuple[ModelTask, str]]:
+    """Return the tasks of a codec chain or a set of classifiers, each with the model that it starts from."""
+    return [
+        (
+            ModelTask(
                 name=name,
                 model=model,
                 objective=minimised,
                 loop=loop,
                 shards=uri,
-                shards_digest=manifests[uri].digest,
+                shards_digest=manifest.digest,
                 size=job.size,
-                directory=str(directory / MODELS / name),
-                start=str(directory / MODELS / after / WEIGHTS) if after else "",
-                threads=max(1, int(job.workers.num_cpus)),
-            )
-            planned[name] = Planned(task, after)
-    return planned
+                directory=str(models / name),
+                start=str(models / after / WEIGHTS) if after else "",
+                threads=_threads(job),
+            ),
+            after,
+        )
+        for name, model, minimised, loop, after in _tasks(training, manifest, job.size)
+    ]
 
 
 _Objective = RateDistortion | ParityRateDistortion | CrossEntropy | FairPrediction
 _Task = tuple[str, LearnedCodec | ClassifierConfig, _Objective, LoopConfig, str]
 
 
-def _tasks(training: AnyTraining, manifest: Manifest, size: int) -> list[_Task]:
+def _tasks(training: _Supervised, manifest: Manifest, size: int) -> list[_Task]:
     if isinstance(training, CodecTraining):
         return _codec_tasks(training)
     if isinstance(training, ParityCodecTraining):

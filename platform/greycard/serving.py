@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +15,20 @@ from numpy.typing import NDArray
 from greycard.classifiers import CLASSIFIERS
 from greycard.codecs import CODECS
 from greycard.config import ConfigError, from_dict
+from greycard.generators import GENERATORS
 from greycard.layers.weights import MODEL, WeightsError, read_description
-from greycard.protocols import Classifier, Codec
+from greycard.protocols import Classifier, Codec, Generator
 from greycard.schema import unknown
 
-Served = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | dict[str, NDArray[np.int64]]]
+Served = Callable[[NDArray[Any]], NDArray[np.uint8] | dict[str, NDArray[np.int64]]]
 _ANY_LAMBDA = 1.0  # the weights know their λ; a file that does not say it is served all the same
 
 
 def load(directory: str | Path) -> Served:
-    """Return a model as a function of images, (N, 3, H, W) uint8.
+    """Return a model as a function of images, (N, 3, H, W) uint8; a generator as one of seeds, (N,) int64.
 
-    A codec gives the restored images, (N, 3, H, W) uint8; a classifier gives task -> (N,) int64 class codes.
+    A codec gives the restored images, (N, 3, H, W) uint8; a classifier gives task -> (N,) int64 class codes; a
+    generator gives the images of the seeds, (N, 3, H, W) uint8.
 
     Raises:
         WeightsError: the directory describes no known model, or its weights do not fit the description.
@@ -36,7 +39,9 @@ def load(directory: str | Path) -> Served:
         return _restoring(codec(directory))
     if kind in CLASSIFIERS:
         return _predicting(classifier(directory))
-    raise WeightsError(f"{Path(directory) / MODEL}: {unknown('model', kind, [*CODECS, *CLASSIFIERS])}")
+    if kind in GENERATORS:
+        return _generating(generator(directory))
+    raise WeightsError(f"{Path(directory) / MODEL}: {unknown('model', kind, [*CODECS, *CLASSIFIERS, *GENERATORS])}")
 
 
 def codec(directory: str | Path, *, bitstreams: bool = False) -> Codec:
@@ -83,12 +88,47 @@ def classifier(directory: str | Path, *, compute_batch: int = 64, device: str = 
     return built
 
 
+def generator(directory: str | Path, *, compute_batch: int = 32, device: str = "cpu") -> Generator:
+    """Return the generator of a directory of weights, with the truncation that it was trained to be used at.
+
+    Args:
+        directory: holds ``weights.pt`` and ``model.json``.
+        compute_batch: images a forward pass.
+        device: where it computes.
+
+    Raises:
+        WeightsError: the directory describes no known generator, or its weights do not fit the description.
+    """
+    description = read_description(Path(directory))
+    kind = str(description.get("kind", ""))
+    if kind not in GENERATORS:
+        raise WeightsError(f"{Path(directory) / MODEL}: {unknown('generator', kind, list(GENERATORS))}")
+    config = GENERATORS[kind]
+    known = {field.name for field in fields(config)}
+    values = {name: value for name, value in description.items() if name in known}
+    places = {"weights": str(directory), "compute_batch": compute_batch, "device": device}
+    try:
+        made = from_dict(config, values | places)
+    except ConfigError as error:
+        raise WeightsError(f"{Path(directory) / MODEL}: it does not describe a {kind}: {error}") from None
+    return made.build()
+
+
 def _restoring(built: Codec) -> Served:
     def restore(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         restored = built.reconstruct(torch.from_numpy(np.ascontiguousarray(images)), built.points[0])
         return restored.images.numpy()
 
     return restore
+
+
+def _generating(built: Generator) -> Served:
+    def generate(seeds: NDArray[np.int64]) -> NDArray[np.uint8]:
+        if seeds.ndim != 1 or not np.issubdtype(seeds.dtype, np.integer):
+            raise ValueError(f"a generator takes seeds, (N,) whole numbers, got {seeds.shape} {seeds.dtype}")
+        return built.generate(built.latents(torch.from_numpy(seeds.astype(np.int64)))).numpy()
+
+    return generate
 
 
 def _predicting(built: Classifier) -> Served:

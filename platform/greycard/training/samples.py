@@ -1,4 +1,4 @@
-"""What a generator makes of the same seeds, again and again as it learns: sheets of samples, and whether they differ."""
+"""Samples of a generator as it learns: sheets of what it makes of the same seeds, and whether these differ at all."""
 
 from pathlib import Path
 from typing import Final
