@@ -21,6 +21,7 @@ LINES = [
     {"search", "upsamplers", "serving"},
     {"streaming", "training.fit"},
     {"audits", "tuning"},
+    {"synthesis"},
     {"cli"},
 ]
 

@@ -62,6 +62,26 @@ class AttributeClassifier:
         return self.perceive(images)
 
     @torch.inference_mode()
+    def recognise(self, images: Tensor, task: str) -> tuple[Tensor, Tensor]:
+        """Return a task's codes and the features that they are decided from, in one pass.
+
+        Args:
+            images: (N, 3, H, W) uint8.
+            task: one of ``tasks``.
+
+        Returns:
+            (N,) int64 codes as ``predict`` gives them, and (N, F) float32 features of the task's own backbone.
+        """
+        _check_bytes(images)
+        place = self._tasks.index(task)
+        codes, features = [torch.empty(0, dtype=torch.int64)], [torch.empty(0, self._network.num_features)]
+        for found, count in self._batches(images, self._network.encode):
+            logits = self._network.decide(found)[task][:count]
+            codes.append(class_probabilities(logits.double()).argmax(dim=1).cpu())
+            features.append(found[place % len(found)][:count].float().cpu())
+        return torch.cat(codes), torch.cat(features)
+
+    @torch.inference_mode()
     def perceive(self, images: Tensor) -> Tensor:
         """Return the same of images that need not be whole numbers: (N, 3, H, W) float 0..255 -> (N, F) float32."""
         parts = [torch.empty(0, self._network.num_features)]

@@ -1,0 +1,1 @@
+"""Balanced synthetic data from an unbalanced generator: lineages searched on actors, images chosen, shards written."""
