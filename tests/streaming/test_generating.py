@@ -1,0 +1,156 @@
+"""The stage of a generation audit without Ray: seeds or pixels in, what is seen out."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from greycard.audits.generation_configs import GeneratorSystem, RealismConfig
+from greycard.audits.generation_scores import frames_of
+from greycard.audits.generation_states import load_state, make_state, save_state
+from greycard.classifiers import ResNet32Config
+from greycard.datasets.storage import Folder
+from greycard.generators import StyleGan2Config
+from greycard.layers.weights import save_weights
+from greycard.streaming.columns import DECODE_ERROR, pixel_column
+from greycard.streaming.generating import GenerationStage, seed_rows
+from tests.audits.generators import KINDS, SIZE, ReaderConfig, ToyConfig, images_of
+
+FEW = RealismConfig(splits=4, subsets=5, subset=30, resamples=50)
+SYSTEMS = (GeneratorSystem(name="reference", images="real"), GeneratorSystem(name="made", generator=ToyConfig()))
+
+
+def stage(generator, **changes):
+    values = {"generator": generator, "classifier": ReaderConfig(), "task": "kind", "classes": 4, "size": SIZE}
+    return GenerationStage(**values | changes)
+
+
+def decoded(per_class=25, labelled=True, errors=()):
+    codes = torch.arange(4).repeat_interleave(per_class)
+    noise = torch.randn(len(codes), 6, generator=torch.Generator().manual_seed(7)).double()
+    pixels = images_of(codes, noise).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    table = pa.table(
+        {
+            "image_id": [f"real{row:03d}" for row in range(len(codes))],
+            "pixels": pixel_column(pixels),
+            DECODE_ERROR: ["no image" if row in errors else "" for row in range(len(codes))],
+        }
+    )
+    return table.append_column("kind", pa.array([KINDS[code] for code in codes])) if labelled else table
+
+
+def frames(tmp_path, real, made):
+    states = {}
+    for name, rows in (("reference", real), ("made", made)):
+        folder = Folder.open(str(tmp_path / name))
+        folder.create()
+        pq.write_table(rows, tmp_path / name / "rows.parquet")
+        states[name] = make_state(folder, "kind", KINDS, FEW)
+    return states, frames_of(states, SYSTEMS, KINDS, FEW)
+
+
+def test_a_seed_that_fails_fails_alone():
+    found = stage(ToyConfig(broken=(12,))).build()(seed_rows(20, 5, 9))
+    assert [row["error"] for row in found.to_pylist() if row["status"] == "failed"] == ["RuntimeError: no such latent"]
+    assert found["path_aux"].null_count == 20 - 8
+    whole = stage(ToyConfig()).build()(seed_rows(20, 5, 9))
+    for name in ("prob_kind", "pred_kind", "bulk_features_aux", "path_aux"):
+        assert found[name].to_pylist()[:7] == whole[name].to_pylist()[:7]
+
+
+def test_a_block_of_failures_has_all_columns():
+    good = stage(ToyConfig()).build()(seed_rows(3, 5, 0))
+    bad = stage(ToyConfig(broken=(5, 6, 7))).build()(seed_rows(3, 5, 0))
+    assert bad.schema.equals(good.schema)
+    pixels = stage(None).build()(decoded(1, errors=range(4)))
+    assert pixels["status"].to_pylist() == ["failed"] * 4
+    assert pixels["error"].to_pylist() == ["no image"] * 4
+
+
+@pytest.mark.parametrize("size", [SIZE, 16])
+def test_images_of_another_size_or_class_set_fail_with_words(size):
+    other = stage(ToyConfig(), size=16) if size == 16 else stage(ToyConfig(), classes=3)
+    found = other.build()(seed_rows(2, 5, 0))
+    words = "the generator made (1, 3, 8, 8) torch.uint8, expected (1, 3, 16, 16)" if size == 16 else "expected (1, 3)"
+    assert all(words in error for error in found["error"].to_pylist())
+
+
+def test_the_networks_of_the_product_go_through(tmp_path):
+    generator = StyleGan2Config(size=8, latent=4, styles=4, mapping=1, base=32, most=4, compute_batch=8)
+    classifier = ResNet32Config(tasks=("kind",), classes={"kind": KINDS}, compute_batch=8)
+    for name, config in (("g", generator), ("c", classifier)):
+        save_weights(tmp_path / name, config.network().state_dict(), config.description())
+    generator = dataclasses.replace(generator, weights=str(tmp_path / "g"))
+    classifier = dataclasses.replace(classifier, weights=str(tmp_path / "c"))
+    actor = stage(generator, classifier=classifier, truncation=0.7).build()
+    rows = actor(seed_rows(12, 3, 5))
+    assert rows["status"].to_pylist() == ["ok"] * 12
+    built = generator.build()
+    images = built.generate(built.latents(torch.arange(3, 15)), truncation=0.7)
+    measuring = classifier.build()
+    np.testing.assert_array_equal(
+        np.array(rows["prob_kind"].to_pylist()), measuring.probabilities(images)["kind"].numpy()
+    )
+    np.testing.assert_array_equal(
+        np.array(rows["bulk_features_aux"].to_pylist(), np.float32), measuring.features(images).numpy()
+    )
+    one_by_one = [actor(seed_rows(12, 3, 5).slice(row, 1)) for row in range(12)]
+    assert pa.concat_tables(one_by_one).combine_chunks().equals(rows.combine_chunks())
+    assert min(rows["path_aux"].to_pylist()[:5]) > 0
+    styles = built.latents(torch.arange(3, 5), "w")
+    floats = built.render(styles)
+    assert torch.equal(floats.round().clamp(0, 255).byte(), built.generate(styles, "w", truncation=1.0))
+
+
+def test_a_confused_classifier_is_corrected(tmp_path):
+    confused = ReaderConfig(confused=True)
+    real = stage(None, classifier=confused).build()(decoded(100))
+    made = stage(ToyConfig(), classifier=confused).build()(seed_rows(400, 0, 0))
+    _, found = frames(tmp_path, real, made)
+    shares = found["shares"].query("system == 'made'").set_index("label")
+    assert shares.loc["a", "hard"] < 0.2
+    assert abs(shares.loc["a", "corrected"] - 0.25) < 0.06
+    scores = found["scores"].query("system == 'made'").set_index("measure")
+    assert "condition number" in scores.loc["discrepancy[corrected]", "note"]
+    assert scores.loc["discrepancy_pooled[corrected]", "value"] < scores.loc["discrepancy_pooled[hard]", "value"] / 2
+    confusion = found["confusion"].set_index(["label", "predicted"])["count"]
+    assert confusion["a", "a"] + confusion["a", "b"] == 100
+    assert confusion["b", "b"] == 100
+
+
+def test_a_reference_without_labels_corrects_nothing_and_compares(tmp_path):
+    real = stage(None).build()(decoded(labelled=False))
+    made = stage(ToyConfig()).build()(seed_rows(40, 0, 0))
+    states, found = frames(tmp_path, real, made)
+    assert not states["reference"].labelled
+    assert found["shares"]["corrected"].isna().all()
+    scores = found["scores"].set_index(["system", "measure"])
+    assert "no labelled image" in scores.loc[("made", "discrepancy[corrected]"), "note"]
+    assert scores.loc[("made", "frechet[aux]"), "value"] > 0
+    assert found["frechet_groups"].query("system == 'made'")["reference_count"].max() == 25
+
+
+def test_sets_that_are_too_small_say_so(tmp_path):
+    real = stage(None).build()(decoded(2))
+    made = stage(ToyConfig()).build()(seed_rows(1, 0, 0))
+    scores = frames(tmp_path, real, made)[1]["scores"].set_index(["system", "measure"])
+    assert np.isnan(scores.loc[("made", "frechet[aux]"), "value"])
+    assert "2 images at least, got 1" in scores.loc[("made", "frechet[aux]"), "note"]
+    assert "more than 3" in scores.loc[("made", "recall[aux]"), "note"]
+
+
+def test_states_are_read_as_they_were_written(tmp_path):
+    real = stage(None).build()(decoded())
+    states, _ = frames(tmp_path, real, stage(ToyConfig()).build()(seed_rows(30, 0, 8)))
+    folder = Folder.open(str(tmp_path / "states"))
+    save_state(states["made"], folder, "made", {"a": 1})
+    assert load_state(folder, "made", {"a": 2}) is None
+    assert load_state(folder, "other", {"a": 1}) is None
+    again = load_state(folder, "made", {"a": 1})
+    assert again is not None
+    assert frames_of({**states, "made": again}, SYSTEMS, KINDS, FEW)["scores"].equals(
+        frames_of(states, SYSTEMS, KINDS, FEW)["scores"]
+    )
