@@ -73,7 +73,7 @@ def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: R
     others = [
         f"{_ARMS.get(label, label)}: {text}" for label, text in found.confirmed.verdicts.items() if label != first
     ]
-    settings = [f"{choice}; recipe {choice.label}.yaml" for choice in found.chosen.choices]
+    recipes = [f"{job.directory}/{choice.label}.yaml" for choice in found.chosen.choices]
     frames = {name: found.confirmed.tables[name] for name in _ON_THE_PAGE if name in found.confirmed.tables}
     return search_page.SearchPage(
         title=job.title or f"Search {job.study}",
@@ -88,7 +88,13 @@ def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: R
         verdict=found.confirmed.verdicts[first],
         comparison=found.confirmed.comparisons[first],
         show=family.show,
-        notes=(*settings, *others, *found.chosen.notes, *found.confirmed.notes, *found.warnings),
+        notes=(
+            f"Recipes for python -m jobs.train: {', '.join(recipes)}",
+            *others,
+            *found.chosen.notes,
+            *found.confirmed.notes,
+            *found.warnings,
+        ),
         dataset=manifest.dataset,
         commit=git_commit(),
         min_reduction=job.confirm.min_reduction,

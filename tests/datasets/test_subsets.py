@@ -4,7 +4,15 @@ import pyarrow as pa
 import pytest
 
 from greycard.datasets.records import DataError, checked_index
-from greycard.datasets.subsets import LongTailConfig, SubsetConfig, balance, keep_classes, long_tail
+from greycard.datasets.subsets import (
+    LongTailConfig,
+    SubsetConfig,
+    ThinConfig,
+    balance,
+    keep_classes,
+    long_tail,
+    thin,
+)
 
 RACES = {"race": ("African", "Asian", "Caucasian")}
 
@@ -168,3 +176,42 @@ def test_a_long_tail_to_train_on_and_a_balanced_test_set_go_together():
 def test_wrong_long_tails_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_thinned_cell_keeps_its_share_in_training_alone():
+    ids = [f"i{n}" for n in range(4000)]
+    table = pa.table(
+        {
+            "image_id": ids,
+            "race": ["African", "Asian"] * 2000,
+            "smile": ["no", "no", "yes", "yes"] * 1000,
+            "split": ["train"] * 3000 + ["test"] * 1000,
+        }
+    )
+    attributes = {"race": RACES["race"], "smile": ("no", "yes")}
+    config = SubsetConfig(thin=(ThinConfig(where={"race": ("African",), "smile": ("yes",)}, share=0.1),))
+    kept = thin(checked_index(table, attributes), attributes, config)
+    cells = Counter(zip(*(kept[name].to_pylist() for name in ("split", "race", "smile")), strict=True))
+    assert 45 < cells.pop(("train", "African", "yes")) < 105  # 75 of 750, within four deviations
+    assert set(cells.values()) == {750, 250}
+    assert SubsetConfig().stated().keys() == SubsetConfig(thin=()).stated().keys()
+    assert "thin" in config.stated()
+    assert "thin" not in SubsetConfig().stated()
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"rase": ("African",)}, "did you mean 'race'"),
+        ({"race": ("Afircan",)}, "did you mean 'African'"),
+    ],
+)
+def test_a_misspelt_cell_names_near_matches(where, message):
+    with pytest.raises(DataError, match=message):
+        thin(index(), RACES, SubsetConfig(thin=(ThinConfig(where=where, share=0.5),)))
+
+
+@pytest.mark.parametrize("fields", [{"where": {}, "share": 0.1}, {"where": {"a": ("b",)}, "share": 1.0}])
+def test_a_thinning_that_is_none_is_refused(fields):
+    with pytest.raises(ValueError, match=r"subset\.thin"):
+        ThinConfig(**fields)

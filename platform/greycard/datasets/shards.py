@@ -29,7 +29,7 @@ from greycard.datasets.records import Source, checked_index
 from greycard.datasets.sources import AnySource, open_source
 from greycard.datasets.splits import SplitConfig, assign_splits
 from greycard.datasets.storage import Folder
-from greycard.datasets.subsets import SubsetConfig, balance, keep_classes, long_tail
+from greycard.datasets.subsets import SubsetConfig, balance, keep_classes, long_tail, thin
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, SPLIT, SPLITS
 
 __all__ = [
@@ -153,7 +153,7 @@ def plan_rows(reader: Source, split: SplitConfig, subset: SubsetConfig) -> pa.Ta
     index = keep_classes(index, attributes, subset.keep)
     splits = pa.array(assign_splits(index, split), pa.string())
     index = index.set_column(index.column_names.index(SPLIT), SPLIT, splits)
-    return long_tail(balance(index, attributes, subset), attributes, subset)
+    return long_tail(balance(thin(index, attributes, subset), attributes, subset), attributes, subset)
 
 
 class _Writer:

@@ -1,4 +1,4 @@
-"""Chosen rows of a data set: only some groups, equal counts a class for a balanced test set, or a long tail."""
+"""Chosen rows of a data set: only some groups, a cell thinned, equal counts a class in a test set, or a long tail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,6 +55,28 @@ class LongTailConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThinConfig:
+    """A cell that keeps a share of its rows, in some splits only: a bias planted in the training set alone.
+
+    Attributes:
+        where: attribute -> classes; the rows that have one of the classes of every attribute are the cell.
+        share: of the cell's rows that is kept, in [0, 1), each row by its hash.
+        splits: the splits in which the cell is thinned.
+    """
+
+    where: dict[str, tuple[str, ...]]
+    share: float
+    splits: tuple[str, ...] = ("train",)
+
+    def __post_init__(self) -> None:
+        if not self.where:
+            raise ValueError("subset.thin.where must name at least one attribute with its classes")
+        if not 0 <= self.share < 1:
+            raise ValueError(f"subset.thin.share must be 0 or above and below 1, got {self.share}")
+        _known_splits(self.splits, "subset.thin.splits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubsetConfig:
     """Which rows are kept; what is left out is a choice of the config and is recorded in the manifest.
 
@@ -65,6 +87,7 @@ class SubsetConfig:
         splits: the splits to balance; the others stay whole.
         seed: another seed chooses other rows.
         longtail: give one attribute's classes falling counts; None does not.
+        thin: cells of attributes of which a share is kept, before anything is balanced.
     """
 
     keep: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -73,16 +96,15 @@ class SubsetConfig:
     splits: tuple[str, ...] = ("test",)
     seed: int = 0
     longtail: LongTailConfig | None = None
+    thin: tuple[ThinConfig, ...] = ()
 
     def stated(self) -> dict[str, Any]:
-        """Return the config as plain values, as manifests state it and name shards by it; without an unset long tail.
+        """Return the config as plain values, as manifests state it and name shards by it.
 
-        So shards from before there were long tails keep their names.
+        An unset long tail and thinning are left out, so that shards from before there were any keep their names.
         """
         values = to_dict(self)
-        if self.longtail is None:
-            del values["longtail"]
-        return values
+        return {name: value for name, value in values.items() if name not in ("longtail", "thin") or value}
 
     def __post_init__(self) -> None:
         if self.per_class < 0:
@@ -110,6 +132,34 @@ def keep_classes(index: pa.Table, attributes: dict[str, tuple[str, ...]], keep: 
         _refuse_empty(index[name].to_pylist(), name, kept, "the data set")
         index = index.filter(pc.is_in(index[name], pa.array(kept, pa.string())))
     return index
+
+
+def thin(index: pa.Table, attributes: dict[str, tuple[str, ...]], config: SubsetConfig) -> pa.Table:
+    """Return the index with only a share of the cells' rows in the splits that the config names.
+
+    Args:
+        index: a checked index with its final ``split`` column.
+        attributes: attribute -> classes.
+        config: which cells; a row's place depends on the seed and its id alone.
+
+    Raises:
+        DataError: an attribute or class is not known, or a cell has no rows.
+    """
+    splits = np.asarray(index[SPLIT].to_pylist(), dtype=object)
+    kept = np.ones(index.num_rows, bool)
+    for item in config.thin:
+        cell = np.isin(splits, item.splits)
+        for name, classes in item.where.items():
+            _known_attribute(name, attributes)
+            for label in classes:
+                if label not in attributes[name]:
+                    raise DataError(f"subset.thin.where.{name}: {unknown('label', label, attributes[name])}")
+            cell &= np.isin(np.asarray(index[name].to_pylist(), dtype=object), classes)
+        if not cell.any():
+            raise DataError(f"subset.thin: no row of {', '.join(item.splits)} has {item.where}")
+        places = hash_places([f"thin {key}" for key in index[IMAGE_ID].to_pylist()], config.seed)
+        kept &= ~cell | (places < item.share)
+    return index.filter(pa.array(kept))
 
 
 def balance(index: pa.Table, attributes: dict[str, tuple[str, ...]], config: SubsetConfig) -> pa.Table:
