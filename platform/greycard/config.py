@@ -181,6 +181,10 @@ def _check_names(cls: Any, values: Any, path: str) -> None:
         return
     if not isinstance(values, Mapping):
         return
+    if typing.get_origin(cls) in (dict, Mapping):  # its keys are the user's own names, not fields
+        for key, item in values.items():
+            _check_names(typing.get_args(cls)[1], item, f"{path}.{key}" if path else str(key))
+        return
     candidates = _dataclasses_in(cls)
     if "kind" in values and len(candidates) > 1:
         chosen = [

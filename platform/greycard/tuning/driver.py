@@ -28,6 +28,7 @@ from greycard.tuning.worker import LEADING, Errand, clear, run_trial
 
 _TUNE: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # CSV, JSON and TensorBoard files where nobody looks
+    "TUNE_DISABLE_AUTO_INIT": "1",  # a Ray that has died is an error, not a reason to start another
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "36000",  # the study is the record
     "TUNE_FORCE_TRIAL_CLEANUP_S": "5",  # else an interrupted search waits ten minutes for its trials
