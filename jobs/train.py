@@ -1,4 +1,4 @@
-"""Train codecs (down a chain of λ), classifiers (a seed at a time) and predictors under fairness losses on shards.
+"""Train codecs (down a chain of λ), classifiers, predictors under fairness losses, and generators on shards.
 
     python -m jobs.train codecs_paper --set shards=runs/shards/celeba --set directory=runs/train/celeba
     python -m jobs.train classifiers_paper --set shards=runs/shards/rfw
@@ -25,7 +25,7 @@ from greycard.training.fit import ModelTask
 from greycard.training.fit_generator import GeneratorTask
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
-from jobs import command
+from jobs import command, paper004
 from jobs.train_driver import Driver, TrainedModel, outcome_of
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, WorkersConfig, plan
 from jobs.train_predictors import PredictorTraining, describe_cells
@@ -252,6 +252,7 @@ RECIPES = {
     "demo_codecs": demo_codecs,
     "demo_classifiers": demo_classifiers,
     "photos_codecs": photos_codecs,
+    **paper004.RECIPES,
 }
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def train_generator(
         discriminator,
         read_sets(task) if data is None else data,
         task.training,
-        judge=_judge(task),
+        judge=judge_of(task),
         latent=task.model.latent,
         directory=directory,
         key=key,
@@ -249,7 +249,7 @@ class _Follower:
         self._told = len(history)
 
 
-def _judge(task: GeneratorTask) -> Judge | None:
+def judge_of(task: GeneratorTask) -> Judge | None:
     """Return what watches the shares: the classifier's logits of the attribute; without one, labels alone."""
     if not task.attribute:
         return None

@@ -1,0 +1,283 @@
+"""The generators of paper 004 (Tables 1 and 4) on FFHQ and CIFAR-10, and small ones on MNIST-5k and drawn faces.
+
+Eight rows, in two jobs, since synthetic data exist only once the biased generator has been searched:
+
+====================  =========================  =============  ==================================================
+row                   data                       starts from    besides
+====================  =========================  =============  ==================================================
+``balanced_real``     balanced real              nothing        (Table 4 only)
+``reweighting``       biased real                nothing        importance weights of eq. 5
+``real``              biased real                nothing        the biased generator that is searched
+``real_bias``         biased real                nothing        share loss
+``finetune``          balanced synthetic         ``real``       share loss, a tenth of the learning rate
+``finetune_freeze5``  balanced synthetic         ``real``       the same, and five frozen layers
+``syn``               balanced synthetic         nothing
+``syn_bias``          balanced synthetic         nothing        share loss (the paper's proposal)
+====================  =========================  =============  ==================================================
+
+Where paper and published code differ, these follow the paper, with a share loss that has a gradient (the printed one,
+``shares.estimator=hard``, has none). The code's reweighting is ``reweighting=generated``; a later version of its
+fine-tuning draws half of each batch from real images (``extra``). How long the paper fine-tunes is not said: the
+full-size recipes take a fifth of the training from scratch. Its text names the CIFAR configuration, its scripts point
+at 25 million mirrored images. All of this can be set.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from greycard.classifiers import ClassifierConfig, ResNet32Config, ResNetConfig
+from greycard.datasets import cifar10, mnist
+from greycard.generators import StyleGan2Config
+from greycard.losses.shares import ShareLossConfig
+from greycard.schema import RACE, unknown
+from greycard.training.adversarial_config import AdversarialConfig
+from jobs.train_generators import SEED, GeneratorTraining
+from jobs.train_plan import MODELS, TrainJob, WorkersConfig
+
+FROM_REAL: Final = ("reweighting", "real", "real_bias")
+FROM_SYNTHETIC: Final = ("finetune", "finetune_freeze5", "syn", "syn_bias")
+BALANCED: Final = "balanced_real"
+ROWS: Final = (BALANCED, *FROM_REAL, *FROM_SYNTHETIC)
+FROZEN: Final = 5
+HOME: Final = "runs/paper004"
+DIRECTORY: Final = "generators"
+SYNTHETIC: Final = "generators_synthetic"
+_DIRECTORIES: Final = {"config_f": DIRECTORY, "paper256": f"{DIRECTORY}_paper256"}
+FFHQ_RACES: Final = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
+"""The classes, in code order, that the paper's classifier (DeepFace) tells apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsConfig:
+    """What the rows of one table share.
+
+    Attributes:
+        generator: the networks.
+        training: how they are trained from scratch; ``shares``, ``reweighting`` and ``freeze`` are set by the rows.
+        fine_tune_images: images that fine-tuning shows.
+        judge: the classifier of the share loss, with its weights.
+        task: its attribute.
+        shares: the share loss of the rows that have one.
+        real: URI of the biased images.
+        synthetic: URI of the balanced synthetic images.
+        balanced: URI of balanced real images; "" leaves that row out.
+        start: folder of a finished ``real``, from which fine-tuning starts; ``{seed}`` stands for the seed.
+        seeds: a model a row and seed.
+        samples: seeds on the sheets.
+    """
+
+    generator: StyleGan2Config
+    training: AdversarialConfig
+    fine_tune_images: int
+    judge: ClassifierConfig
+    task: str
+    shares: ShareLossConfig = field(default_factory=ShareLossConfig)
+    real: str
+    synthetic: str
+    balanced: str = ""
+    start: str
+    seeds: tuple[int, ...] = (0,)
+    samples: int = 64
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows that there are images for."""
+        return ROWS if self.balanced else ROWS[1:]
+
+    @property
+    def fine_tuning(self) -> AdversarialConfig:
+        """A tenth of the learning rate, and averaged weights that do not start afresh."""
+        return replace(
+            self.training,
+            learning_rate=self.training.learning_rate / 10,
+            images=self.fine_tune_images,
+            average_ramp=0.0,
+            shares=self.shares,
+        )
+
+
+def row(config: RowsConfig, name: str) -> GeneratorTraining:
+    """Return the training of a row.
+
+    Raises:
+        ValueError: there is no such row; the message lists near matches.
+    """
+    if name not in config.rows:
+        raise ValueError(unknown("row", name, config.rows))
+    scratch, with_shares = config.training, replace(config.training, shares=config.shares)
+    trainings: Mapping[str, AdversarialConfig] = {
+        "reweighting": replace(scratch, reweighting="real"),
+        "real_bias": with_shares,
+        "finetune": config.fine_tuning,
+        "finetune_freeze5": replace(config.fine_tuning, freeze=FROZEN),
+        "syn_bias": with_shares,
+    }
+    synthetic = name in FROM_SYNTHETIC
+    return GeneratorTraining(
+        name=name,
+        generator=config.generator,
+        training=trainings.get(name, scratch),
+        judge=config.judge if trainings.get(name, scratch).shares else None,
+        task=config.task,
+        judge_shards=config.real if synthetic else "",
+        start=config.start if name.startswith("finetune") else "",
+        shards=config.synthetic if synthetic else config.balanced if name == BALANCED else config.real,
+        size=config.generator.size,
+        samples=config.samples,
+        seeds=config.seeds,
+    )
+
+
+def job(
+    config: RowsConfig, names: tuple[str, ...], *, setting: str, directory: str, workers: WorkersConfig
+) -> TrainJob:
+    """Return the job that trains some rows of a setting in ``runs/paper004/<setting>/<directory>``."""
+    return TrainJob(
+        study=f"paper004-{setting}",
+        directory=f"{HOME}/{setting}/{directory}",
+        shards=config.real,
+        models=tuple(row(config, name) for name in names if name in config.rows),
+        size=config.generator.size,
+        registry=f"paper004-{setting}",
+        workers=workers,
+    )
+
+
+def _places(setting: str, directory: str = DIRECTORY) -> dict[str, Any]:
+    home = f"{HOME}/{setting}"
+    return {
+        "real": f"{home}/shards/real",
+        "synthetic": f"{home}/synthesis/shards",
+        "balanced": f"{home}/shards/balanced",
+        "start": f"{home}/{directory}/{MODELS}/real-seed{SEED}",
+    }
+
+
+def _judge(setting: str) -> str:
+    return f"{HOME}/{setting}/classifiers/{MODELS}/judge-seed0/weights"
+
+
+def ffhq(network: str = "config_f") -> RowsConfig:
+    """Table 1: FFHQ at 256 pixels by race, with config F or the paper256 network of StyleGAN2-ADA."""
+    return RowsConfig(
+        generator=StyleGan2Config.preset(network),
+        training=AdversarialConfig.preset(network, mirror=True, device="cuda"),
+        fine_tune_images=5_000_000,
+        judge=ResNetConfig(tasks=("race",), classes={"race": FFHQ_RACES}, weights=_judge("ffhq")),
+        task="race",
+        samples=16,
+        **(_places("ffhq", _DIRECTORIES[network]) | {"balanced": ""}),
+    )
+
+
+def cifar() -> RowsConfig:
+    """Table 4: CIFAR-10 as a long tail."""
+    return RowsConfig(
+        generator=StyleGan2Config.preset("cifar"),
+        training=AdversarialConfig.preset("cifar", mirror=True, device="cuda"),
+        fine_tune_images=20_000_000,
+        judge=ResNet32Config(tasks=("label",), classes={"label": cifar10.CLASSES}, width=64, weights=_judge("cifar10")),
+        task="label",
+        **_places("cifar10"),
+    )
+
+
+def mnist_small() -> RowsConfig:
+    """MNIST-5k as a long tail, 32 pixels: networks of 83,000 weights, about ten minutes a row on one CPU thread."""
+    return RowsConfig(
+        generator=small32(),
+        training=AdversarialConfig.preset("small32", images=150_000),
+        fine_tune_images=60_000,
+        judge=ResNet32Config(tasks=("digit",), classes={"digit": mnist.DIGITS}, weights=_judge("mnist")),
+        task="digit",
+        **_places("mnist"),
+    )
+
+
+def faces_small() -> RowsConfig:
+    """Drawn faces (not people) with FFHQ-like shares of races, 32 pixels; as long as those of MNIST."""
+    return RowsConfig(
+        generator=small32(),
+        training=AdversarialConfig.preset("small32", images=150_000, mirror=True),
+        fine_tune_images=60_000,
+        judge=ResNet32Config(tasks=(RACE.name,), weights=_judge("faces")),
+        task=RACE.name,
+        **_places("faces"),
+    )
+
+
+def small32() -> StyleGan2Config:
+    """Return the networks that one CPU thread trains at about 250 images a second."""
+    return StyleGan2Config(size=32, latent=64, styles=64, mapping=2, base=512, most=32, architecture="orig")
+
+
+_GPU: Final = WorkersConfig(num_gpus=1.0, num_cpus=4.0)
+_CPU: Final = WorkersConfig(parallel=2)
+
+
+def paper004_ffhq() -> TrainJob:
+    """Table 1, FFHQ's real images with config F: reweighting, real, real + share loss (weeks of a GPU)."""
+    return job(ffhq(), FROM_REAL, setting="ffhq", directory=DIRECTORY, workers=_GPU)
+
+
+def paper004_ffhq_synthetic() -> TrainJob:
+    """Table 1, FFHQ's synthetic images with config F: fine-tuned, with FreezeD, from scratch without and with loss."""
+    return job(ffhq(), FROM_SYNTHETIC, setting="ffhq", directory=SYNTHETIC, workers=_GPU)
+
+
+def paper004_ffhq_paper256() -> TrainJob:
+    """The rows of paper004_ffhq with the paper256 network of StyleGAN2-ADA."""
+    return job(ffhq("paper256"), FROM_REAL, setting="ffhq", directory=f"{DIRECTORY}_paper256", workers=_GPU)
+
+
+def paper004_ffhq_paper256_synthetic() -> TrainJob:
+    """The rows of paper004_ffhq_synthetic with the paper256 network of StyleGAN2-ADA."""
+    return job(ffhq("paper256"), FROM_SYNTHETIC, setting="ffhq", directory=f"{SYNTHETIC}_paper256", workers=_GPU)
+
+
+def paper004_cifar() -> TrainJob:
+    """Table 4, CIFAR-10's real images: balanced, reweighting, long tail, long tail + share loss (days of a GPU)."""
+    return job(cifar(), (BALANCED, *FROM_REAL), setting="cifar10", directory=DIRECTORY, workers=_GPU)
+
+
+def paper004_cifar_synthetic() -> TrainJob:
+    """Table 4, CIFAR-10's synthetic images: fine-tuned, with FreezeD, from scratch without and with the share loss."""
+    return job(cifar(), FROM_SYNTHETIC, setting="cifar10", directory=SYNTHETIC, workers=_GPU)
+
+
+def paper004_mnist() -> TrainJob:
+    """The rows of real images on MNIST-5k, small networks (about twenty minutes on two CPU threads)."""
+    return job(mnist_small(), (BALANCED, *FROM_REAL), setting="mnist", directory=DIRECTORY, workers=_CPU)
+
+
+def paper004_mnist_synthetic() -> TrainJob:
+    """The rows of synthetic images on MNIST-5k, small networks."""
+    return job(mnist_small(), FROM_SYNTHETIC, setting="mnist", directory=SYNTHETIC, workers=_CPU)
+
+
+def paper004_faces() -> TrainJob:
+    """The rows of real images on drawn faces (not people), small networks."""
+    return job(faces_small(), (BALANCED, *FROM_REAL), setting="faces", directory=DIRECTORY, workers=_CPU)
+
+
+def paper004_faces_synthetic() -> TrainJob:
+    """The rows of synthetic images on drawn faces (not people), small networks."""
+    return job(faces_small(), FROM_SYNTHETIC, setting="faces", directory=SYNTHETIC, workers=_CPU)
+
+
+RECIPES: Final = {
+    recipe.__name__: recipe
+    for recipe in (
+        paper004_ffhq,
+        paper004_ffhq_synthetic,
+        paper004_ffhq_paper256,
+        paper004_ffhq_paper256_synthetic,
+        paper004_cifar,
+        paper004_cifar_synthetic,
+        paper004_mnist,
+        paper004_mnist_synthetic,
+        paper004_faces,
+        paper004_faces_synthetic,
+    )
+}
