@@ -1,10 +1,12 @@
-r"""Audit codecs or predictors on shards, and report the differences between groups.
+r"""Audit codecs, predictors or generators, and report the differences between groups.
 
     python -m jobs.audit jpeg --set audit.shards=runs/shards/faces
     python -m jobs.audit paper000 --set audit.shards=runs/shards/rfw --set audit.resources.num_gpus=0.25
     python -m jobs.audit paper002_utkface --set audit.shards=runs/shards/utkface
+    python -m jobs.audit paper004_mnist
 
-Codecs restore every image at every rate, and what they restore is measured; predictors give probabilities.
+Codecs restore every image at every rate, and what they restore is measured; predictors give probabilities; generators
+make images, whose classes are counted and whose realism is measured against a reference.
 
 On a cluster every folder is one that all nodes see, for example:
 
@@ -32,7 +34,7 @@ from greycard.metrics.perceptual import Lpips
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
-from jobs import audit_paper002, audit_predictions, command, train
+from jobs import audit_generators, audit_paper002, audit_paper004, audit_predictions, command, train
 from jobs.models import under
 from jobs.published import publish, report_folder
 from jobs.report import ReportConfig, Reported, ReportJob, fitted, make
@@ -100,11 +102,14 @@ def audit(job: AuditJob) -> Reported:
     return reported
 
 
-AnyAudit = AuditJob | audit_predictions.PredictionAuditJob
+AnyAudit = AuditJob | audit_predictions.PredictionAuditJob | audit_generators.GenerationAuditJob
+AnyAudited = Reported | audit_predictions.Audited | audit_generators.AuditedGenerations
 
 
-def run_any(job: AnyAudit) -> Reported | audit_predictions.Audited:
-    """Run an audit of either kind."""
+def run_any(job: AnyAudit) -> AnyAudited:
+    """Run an audit of any kind."""
+    if isinstance(job, audit_generators.GenerationAuditJob):
+        return audit_generators.audit_generators(job)
     return audit(job) if isinstance(job, AuditJob) else audit_predictions.audit_predictions(job)
 
 
@@ -217,6 +222,7 @@ RECIPES: dict[str, Callable[[], AnyAudit]] = {
     "demo": demo,
     "photos": photos,
     **audit_paper002.RECIPES,
+    **audit_paper004.RECIPES,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,131 @@
+"""The audits of paper 004: every row of Tables 1, 3 and 4, and the sets that the generators learn from, in one table.
+
+The measuring classifier is another than the judge that searches and trains: another architecture and seed. It and the
+reference are where ``jobs.rebalance`` leaves them; all of it can be set.
+"""
+
+from typing import Final
+
+from greycard.audits.generation import GenerationAudit, GeneratorSystem
+from greycard.classifiers import ClassifierConfig, ResNetConfig
+from greycard.datasets import cifar10, mnist
+from greycard.schema import RACE
+from jobs import paper004
+from jobs.audit_generators import GenerationAuditJob, systems_of
+from jobs.train_plan import MODELS, TrainJob
+
+DATA_REAL: Final = "data_real"
+DATA_SYNTHETIC: Final = "data_synthetic"
+"""The sets themselves, beside the generators that learn from them."""
+
+
+def audit_of(
+    rows: paper004.RowsConfig,
+    jobs: tuple[TrainJob, ...],
+    classifier: ClassifierConfig,
+    *,
+    setting: str,
+    count: int,
+    paths: int = 0,
+    synthetic: bool = True,
+) -> GenerationAuditJob:
+    """Return the audit of a setting's generators and of their training sets.
+
+    Args:
+        rows: the setting.
+        jobs: the trainings whose generators are audited.
+        classifier: the measuring one, with its weights.
+        setting: of the folders, ``runs/paper004/<setting>``.
+        count: images a generator.
+        paths: of them, those whose path length is measured.
+        synthetic: whether the synthetic set is there.
+    """
+    sets = ((DATA_REAL, rows.real), (DATA_SYNTHETIC, rows.synthetic))[: 1 + synthetic]
+    return GenerationAuditJob(
+        audit=GenerationAudit(
+            study=f"paper004-{setting}",
+            systems=(
+                *(system for job in jobs for system in systems_of(job)),
+                *(GeneratorSystem(name=name, images=shards) for name, shards in sets),
+            ),
+            count=count,
+            classifier=classifier,
+            task=rows.task,
+            reference=f"runs/paper004/{setting}/shards/reference",
+            size=rows.generator.size,
+            paths=paths,
+            directory=f"runs/paper004/{setting}/audit",
+        )
+    )
+
+
+def measuring(setting: str, task: str, classes: tuple[str, ...], **changes: int | str) -> ResNetConfig:
+    """Return the measuring classifier of a setting, a ResNet-18 where the judge is a ResNet-32."""
+    place = f"runs/paper004/{setting}/classifiers/{MODELS}/measuring-seed1/weights"
+    return ResNetConfig(tasks=(task,), classes={task: classes}, weights=place, **changes)  # type: ignore[arg-type]
+
+
+def paper004_cifar() -> GenerationAuditJob:
+    """Tables 3 and 4 of paper 004: eight generators of CIFAR-10's long tail, 50,000 images each."""
+    return audit_of(
+        paper004.cifar(),
+        (paper004.paper004_cifar(), paper004.paper004_cifar_synthetic()),
+        measuring("cifar10", "label", cifar10.CLASSES, stem="small"),
+        setting="cifar10",
+        count=50_000,
+        paths=10_000,
+    )
+
+
+def paper004_ffhq() -> GenerationAuditJob:
+    """Table 1 of paper 004: seven generators of FFHQ by race, 50,000 images each."""
+    return audit_of(
+        paper004.ffhq(),
+        (paper004.paper004_ffhq(), paper004.paper004_ffhq_synthetic()),
+        measuring("ffhq", RACE.name, paper004.FFHQ_RACES),
+        setting="ffhq",
+        count=50_000,
+        paths=10_000,
+    )
+
+
+def paper004_mnist() -> GenerationAuditJob:
+    """The same rows on MNIST-5k, small networks, 5,000 images each."""
+    return audit_of(
+        paper004.mnist_small(),
+        (paper004.paper004_mnist(), paper004.paper004_mnist_synthetic()),
+        measuring("mnist", "digit", mnist.DIGITS, stem="small", width=16),
+        setting="mnist",
+        count=5000,
+        paths=500,
+    )
+
+
+def paper004_mnist_biased() -> GenerationAuditJob:
+    """The generators of real images alone and their set, before anything was synthesised."""
+    return audit_of(
+        paper004.mnist_small(),
+        (paper004.paper004_mnist(),),
+        measuring("mnist", "digit", mnist.DIGITS, stem="small", width=16),
+        setting="mnist",
+        count=5000,
+        synthetic=False,
+    )
+
+
+def paper004_faces() -> GenerationAuditJob:
+    """The same rows on drawn faces (not people), small networks, 5,000 images each."""
+    return audit_of(
+        paper004.faces_small(),
+        (paper004.paper004_faces(), paper004.paper004_faces_synthetic()),
+        measuring("faces", RACE.name, RACE.classes, stem="small", width=16),
+        setting="faces",
+        count=5000,
+        paths=500,
+    )
+
+
+RECIPES: Final = {
+    recipe.__name__: recipe
+    for recipe in (paper004_cifar, paper004_ffhq, paper004_mnist, paper004_mnist_biased, paper004_faces)
+}
