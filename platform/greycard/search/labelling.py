@@ -1,13 +1,17 @@
 """A generator and a classifier as one labeller: ``latents -> images -> codes and features``, in one pass each."""
 
-from typing import Protocol
+import hashlib
+from collections import OrderedDict
+from typing import Protocol, TypeVar
 
 import numpy as np
 from torch import Tensor
 
 from greycard.protocols import Generator, Space
 from greycard.schema import unknown
-from greycard.search.latent_search import Labelled
+from greycard.search.latent_search import Labelled, Labeller
+
+Kept = TypeVar("Kept")
 
 
 class Recogniser(Protocol):
@@ -56,3 +60,37 @@ class GeneratorLabeller:
         """Classify (N, 3, H, W) uint8 images."""
         codes, features = self.classifier.recognise(images, self.task)
         return Labelled(codes.cpu().numpy().astype(np.int64), features.float().cpu().numpy())
+
+
+class Remembering:
+    """A labeller that remembers the last batches: where rows of several classes look through the same seeds.
+
+    Args:
+        labeller: makes and sees the images.
+        batches: that are remembered.
+    """
+
+    def __init__(self, labeller: Labeller, batches: int = 64) -> None:
+        self.labeller, self.batches = labeller, batches
+        self._drawn: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._seen: OrderedDict[bytes, Labelled] = OrderedDict()
+
+    def latents(self, seeds: Tensor, space: Space) -> Tensor:
+        """Draw a latent a seed: (N,) int64 -> (N, *shape)."""
+        key = seeds.numpy().tobytes()
+        if key not in self._drawn:
+            _put(self._drawn, key, self.labeller.latents(seeds, space), self.batches)
+        return self._drawn[key]
+
+    def label(self, latents: Tensor, space: Space, truncation: float) -> Labelled:
+        """Classify the images of (N, *shape) latents."""
+        key = hashlib.blake2b(latents.numpy().tobytes(), digest_size=16).digest()
+        if key not in self._seen:
+            _put(self._seen, key, self.labeller.label(latents, space, truncation), self.batches)
+        return self._seen[key]
+
+
+def _put(kept: OrderedDict[bytes, Kept], key: bytes, value: Kept, most: int) -> None:
+    kept[key] = value
+    if len(kept) > most:
+        kept.popitem(last=False)
