@@ -20,7 +20,7 @@ from greycard.training.parity import ParityRateDistortion
 from greycard.training.prediction import FairPrediction
 from jobs.train_generators import GeneratorTraining, generator_tasks
 from jobs.train_parity import ParityCodecTraining, parity_tasks
-from jobs.train_predictors import PredictorTraining, objective
+from jobs.train_predictors import PredictorTraining, Weighting, label_weights, objective
 
 MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model
 
@@ -64,6 +64,8 @@ class ClassifierTraining:
         a_model: ``task`` trains a model a task and seed, ``all`` one with all tasks a seed.
         loop: how each is trained.
         label_smoothing: of the cross-entropy.
+        class_weighting: of the cross-entropy, from the training split's counts by class index; "none" weighs all alike.
+        beta: of "effective" numbers, in [0, 1).
         shards: URI of the images; "" takes the job's.
     """
 
@@ -74,6 +76,8 @@ class ClassifierTraining:
     a_model: Literal["task", "all"] = "task"
     loop: LoopConfig
     label_smoothing: float = 0.0
+    class_weighting: Weighting = "none"
+    beta: float = 0.9998
     shards: str = ""
 
     def __post_init__(self) -> None:
@@ -286,7 +290,7 @@ def _tasks(training: _Supervised, manifest: Manifest, size: int) -> list[_Task]:
     training.classifier.check_size(size, size)
     check_attributes(manifest, training.loop.stratify)
     if isinstance(training, ClassifierTraining):
-        return _classifier_tasks(training)
+        return _classifier_tasks(training, manifest)
     if training.fair_loop:
         check_attributes(manifest, training.fair_loop.stratify)
     return _predictor_tasks(training, manifest)
@@ -304,10 +308,19 @@ def _codec_tasks(training: CodecTraining) -> list[_Task]:
     return tasks
 
 
-def _classifier_tasks(training: ClassifierTraining) -> list[_Task]:
-    objective = CrossEntropy(label_smoothing=training.label_smoothing)
+def _classifier_tasks(training: ClassifierTraining, manifest: Manifest) -> list[_Task]:
+    weights = label_weights(training, manifest)
     return [
-        (name, model, objective, replace(training.loop, seed=model.seed), "")
+        (
+            name,
+            model,
+            CrossEntropy(
+                label_smoothing=training.label_smoothing,
+                class_weights={task: weights[task] for task in model.tasks if task in weights},
+            ),
+            replace(training.loop, seed=model.seed),
+            "",
+        )
         for name, model in training.models().items()
     ]
 

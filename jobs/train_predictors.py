@@ -1,7 +1,7 @@
 """Predictors under fairness losses: a baseline a seed, and from its weights a model a loss and λ (paper 002)."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from greycard.classifiers import ClassifierConfig
 from greycard.datasets.loading import load_labels
@@ -99,17 +99,6 @@ def objective(training: PredictorTraining, manifest: Manifest, fair: AnyFairLoss
     tasks, classes = training.classifier.tasks, training.classifier.class_sets
     check_classes(manifest, {task: classes[task] for task in tasks})
     check_attributes(manifest, training.sensitive)
-    weights = {}
-    if training.class_weighting != "none":
-        counts = {task: manifest.counts["train"][task] for task in tasks}
-        weights = {
-            task: tuple(
-                class_weights(
-                    [counts[task][name] for name in classes[task]], training.class_weighting, training.beta
-                ).tolist()
-            )
-            for task in tasks
-        }
     return FairPrediction(
         target=training.target,
         sensitive=training.sensitive,
@@ -117,8 +106,42 @@ def objective(training: PredictorTraining, manifest: Manifest, fair: AnyFairLoss
         classes=classes[training.target],
         fair=fair,
         ce_mode=training.ce_mode,
-        class_weights=weights,
+        class_weights=label_weights(training, manifest),
     )
+
+
+class Weighted(Protocol):
+    """A training of a classifier whose cross-entropy may weigh classes."""
+
+    @property
+    def classifier(self) -> ClassifierConfig:
+        """What is trained."""
+        ...
+
+    @property
+    def class_weighting(self) -> Weighting:
+        """How weights follow from counts."""
+        ...
+
+    @property
+    def beta(self) -> float:
+        """Of "effective" numbers."""
+        ...
+
+
+def label_weights(training: Weighted, manifest: Manifest) -> dict[str, tuple[float, ...]]:
+    """Return task -> the weight of each class, by the training split's counts; {} where all weigh alike.
+
+    Raises:
+        ValueError: a class has no image.
+    """
+    if training.class_weighting == "none":
+        return {}
+    tasks, classes = training.classifier.tasks, training.classifier.class_sets
+    counts = {task: [manifest.counts["train"][task][name] for name in classes[task]] for task in tasks}
+    return {
+        task: tuple(class_weights(counts[task], training.class_weighting, training.beta).tolist()) for task in tasks
+    }
 
 
 def describe_cells(training: PredictorTraining, manifest: Manifest) -> dict[str, str]:

@@ -158,6 +158,17 @@ def test_cross_entropy_by_hand_with_an_unknown_label():
     assert loss.parts["loss"].tolist() == pytest.approx([math.log(4 / 3) + math.log(2), math.log(2)])
 
 
+def test_class_weights_make_a_weighted_mean_as_torch_does():
+    scores, codes = [[0.0, 1.0, 2.0], [2.0, 0.0, 1.0], [0.5, 0.5, 0.0]], torch.tensor([2, 1, -1])
+    images = torch.zeros(3, 3, 4, 4, dtype=torch.uint8)
+    loss = CrossEntropy(class_weights={"a": (1.0, 5.0, 0.5)})(Logits(a=scores), images, {"a": codes})
+    expected = nn.functional.cross_entropy(
+        torch.tensor(scores), codes, weight=torch.tensor([1.0, 5.0, 0.5]), ignore_index=-1
+    )
+    torch.testing.assert_close(loss.total, expected)
+    assert repr(CrossEntropy()) == "CrossEntropy(label_smoothing=0.0)"  # names of models trained before there were any
+
+
 def test_a_task_without_labels_is_named():
     with pytest.raises(ValueError, match="no labels of a; they have b"):
         CrossEntropy()(

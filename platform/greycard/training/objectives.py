@@ -6,7 +6,7 @@ epoch do not depend on how it was cut into batches.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -15,6 +15,7 @@ from torch.optim import Adam, Optimizer
 
 PEAK = 255.0
 UNKNOWN = -1  # the code of an unknown label
+_TINY = 1e-12
 CeMode = Literal["single", "doubled"]
 
 
@@ -150,19 +151,27 @@ class RateDistortion:
         ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CrossEntropy:
     """Cross-entropy of one or several tasks, added up; a label of -1 is unknown and does not count.
 
     Attributes:
         label_smoothing: share of a label's probability spread over all classes, in [0, 1).
+        class_weights: task -> the weight of each class; the mean is then a weighted one. Tasks that are not named weigh
+            all classes alike.
     """
 
     label_smoothing: float = 0.0
+    class_weights: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"objective.label_smoothing must be in [0, 1), got {self.label_smoothing}")
+
+    def __repr__(self) -> str:
+        """Name the objective as before there were weights where there are none, as finished models know it."""
+        weights = f", class_weights={self.class_weights!r}" if self.class_weights else ""
+        return f"{type(self).__name__}(label_smoothing={self.label_smoothing!r}{weights})"
 
     def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
         """Return None: all parameters share one loss."""
@@ -190,7 +199,11 @@ class CrossEntropy:
             values = nn.functional.cross_entropy(
                 scores, codes, ignore_index=UNKNOWN, label_smoothing=self.label_smoothing, reduction="none"
             )
-            total = total + values.sum() / known.sum().clamp(min=1)
+            if task in self.class_weights:
+                weights = torch.tensor(self.class_weights[task], device=images.device)[codes.clamp(min=0)] * known
+                total = total + (weights * values).sum() / weights.sum().clamp(min=_TINY)
+            else:
+                total = total + values.sum() / known.sum().clamp(min=1)
             each = each + values.detach()
             parts[f"accuracy/{task}"] = (scores.detach().argmax(dim=1) == codes)[known].float()
         return Loss(total=total, auxiliary=None, parts={"loss": each} | parts)
