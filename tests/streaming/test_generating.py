@@ -61,6 +61,36 @@ def test_a_seed_that_fails_fails_alone():
         assert found[name].to_pylist()[:7] == whole[name].to_pylist()[:7]
 
 
+@dataclasses.dataclass(frozen=True)
+class RednessConfig:
+    """Mean of red; no value for images of class d."""
+
+    name: str = "redness"
+
+    def build(self):
+        return lambda images: torch.where(images[:, 0, 0, 0] > 180, torch.nan, images[:, 0].double().mean(dim=(1, 2)))
+
+
+def test_quality_is_measured_image_by_image(tmp_path):
+    real = stage(None, quality=(RednessConfig(),)).build()(decoded(10, errors=(0,)))
+    values = real["quality_redness"].to_pylist()
+    assert values[:3] == [None, 10.0, 10.0]
+    assert np.isnan(values[-1])
+    assert real["status"].to_pylist().count("failed") == 1
+    states, found = frames(tmp_path, real, stage(ToyConfig(), quality=(RednessConfig(),)).build()(seed_rows(9, 0, 0)))
+    row = found["scores"].query("system == 'reference' and measure == 'redness'").iloc[0]
+    expected = np.repeat([10.0, 70.0, 130.0], [9, 10, 10])
+    assert (row["value"], row["n"]) == (pytest.approx(expected.mean()), 29)
+    assert row["sd"] == pytest.approx(expected.std())
+    folder = Folder.open(str(tmp_path / "states"))
+    save_state(states["reference"], folder, "reference", {})
+    again = load_state(folder, "reference", {})
+    assert again is not None
+    np.testing.assert_array_equal(np.sort(again.quality["redness"]), expected)
+    bad = stage(ToyConfig(broken=(0,)), quality=(RednessConfig(),)).build()(seed_rows(1, 0, 0))
+    assert bad.schema.field("quality_redness").type == pa.float64()
+
+
 def test_a_block_of_failures_has_all_columns():
     good = stage(ToyConfig()).build()(seed_rows(3, 5, 0))
     bad = stage(ToyConfig(broken=(5, 6, 7))).build()(seed_rows(3, 5, 0))

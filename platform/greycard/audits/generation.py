@@ -71,7 +71,8 @@ class GenerationFrames:
             of scores over splits: a split's), splits, floor, note.
             Measures: ``discrepancy[hard|soft|corrected]`` (over splits), ``discrepancy_pooled[hard|soft|corrected]``
             (all images), ``frechet[aux]``, ``kernel_distance[aux]``, ``classifier_score[aux]``, ``precision[aux]``,
-            ``recall[aux]``, ``path_length[aux]``, and with Inception's weights ``fid``, ``kid``, ``inception_score``.
+            ``recall[aux]``, ``path_length[aux]``, and with Inception's weights ``fid``, ``kid``, ``inception_score``;
+            no-reference measures by their own names (mean and deviation over images).
         shares: system, code, label (a class), hard, soft, corrected, even, count.
         frechet_groups: system, group, reference_group, value, count, reference_count, measure.
         references: system, generated, reference, value, discrepancy, note, measure (why a Fréchet distance misleads).
@@ -105,7 +106,7 @@ class GenerationResult:
         """Return a system's table, one row an image, image_id ascending.
 
         Columns: system, image_id, seed and partner (of a generator) or the shards' columns, pred_<task>, prob_<task>,
-        status, error, path_aux (of a generator).
+        quality_<measure>, status, error, path_aux (of a generator).
 
         Raises:
             KeyError: there is no such system; says near matches.
@@ -173,9 +174,7 @@ def run(config: GenerationAudit, on_system_done: Callable[[SystemResult], Any] |
     return GenerationResult(config=config, directory=Folder.open(config.directory).uri, systems=tuple(results))
 
 
-def _plan(
-    config: GenerationAudit, system: GeneratorSystem, classifier: Pinned, inception: Pinned
-) -> SystemAudit:
+def _plan(config: GenerationAudit, system: GeneratorSystem, classifier: Pinned, inception: Pinned) -> SystemAudit:
     """Name a system's results by all that shapes a row, and check the folder for others."""
     home = Folder.open(config.directory)
     parts = {
@@ -184,6 +183,7 @@ def _plan(
         "classifier": part_of(classifier, config.classifier),
         "task": config.task,
         "inception": inception.fingerprints,
+        "quality": [part_of(pin(item), item) for item in config.quality],
     }
     images = _seeds(config, system, parts, home) if system.generator is not None else _shards(config, system, parts)
     generator = None if system.generator is None else pin(system.generator, local=config.ray.starts_ray).config
@@ -195,6 +195,7 @@ def _plan(
         size=config.size,
         truncation=system.truncation,
         inception=inception.config,
+        quality=tuple(pin(item, local=config.ray.starts_ray).config for item in config.quality),
         threads=config.resources.threads,
         gpu=config.resources.num_gpus > 0,
     )

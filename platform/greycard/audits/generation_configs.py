@@ -108,6 +108,8 @@ class GenerationAudit:
         resize: cut and resample real images of another size; otherwise they fail.
         inception: file of the Inception weights of torch-fidelity (``weights-inception-2015-12-05-6726825d.pth``), for
             ``fid``, ``kid`` and ``inception_score``; "" measures with the classifier's features alone.
+        quality: no-reference measures, one number an image: configs with ``name`` and ``build()``, as
+            ``greycard.streaming.generating.QualityBuilder`` says.
         paths: images of each generator whose path length is measured; 0 leaves it out.
         realism: how sets are compared; it may change when an audit goes on.
         max_failed_share: share of images that may fail before the job ends with an error (after writing the table).
@@ -127,6 +129,7 @@ class GenerationAudit:
     size: int = 32
     resize: bool = False
     inception: str = ""
+    quality: tuple[Any, ...] = ()
     paths: int = 0
     realism: RealismConfig = field(default_factory=RealismConfig)
     max_failed_share: float = 0.01
@@ -155,6 +158,11 @@ class GenerationAudit:
             side = getattr(system.generator, "size", self.size)
             if side != self.size:
                 raise ValueError(f"system {system.name} makes images of {side} px, and audit.size is {self.size}")
+        measures = [getattr(item, "name", "") for item in self.quality]
+        if not all(measures) or len(set(measures)) < len(measures):
+            raise ValueError(
+                f"audit.quality must be configs of no-reference measures with different names, got {measures}"
+            )
         if not 0.0 <= self.max_failed_share <= 1.0:
             raise ValueError(f"audit.max_failed_share must be 0..1, got {self.max_failed_share}")
 

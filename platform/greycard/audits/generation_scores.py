@@ -76,6 +76,9 @@ class Reference:
             found = path_length(state.paths)
             note = "W, t = 0, ε = 1e-4, upper and lower 1 % dropped, no truncation"
             rows.append(_row(f"path_length[{AUX}]", found.mean, sd=found.sd, n=found.kept, note=note))
+        for name, values in state.quality.items():
+            mean, sd = (float(values.mean()), float(values.std())) if len(values) else (np.nan, np.nan)
+            rows.append(_row(name, mean, sd=sd, n=len(values), note="deviation over images"))
         frame = pd.DataFrame(rows).assign(system=system.name, variant=system.variant, seed=system.seed)
         return frame[list(COLUMNS)]
 

@@ -29,7 +29,7 @@ from greycard.metrics.realism import (
     even_splits,
 )
 from greycard.schema import IMAGE_ID, OK, STATUS, prediction_column, probability_column
-from greycard.streaming.generating import AUX, INCEPTION, PATH, features_column, scores_column
+from greycard.streaming.generating import AUX, INCEPTION, PATH, QUALITY, features_column, scores_column
 from greycard.streaming.selection import hashes
 
 HALVES: Final = 2
@@ -76,6 +76,7 @@ class SetState:
         shares: of the task's classes by the measuring classifier.
         confusion: (K, K) int64: label by predicted class, of images that are labelled.
         paths: (P,) float64 path steps.
+        quality: no-reference measure -> (Q,) float64 of the images that it has a value for.
         labelled: whether classes are the images' labels; else they are the classifier's.
     """
 
@@ -83,6 +84,7 @@ class SetState:
     shares: ShareCounts
     confusion: Ints
     paths: Floats
+    quality: dict[str, Floats]
     labelled: bool
 
 
@@ -119,6 +121,7 @@ def make_state(output: Folder, task: str, classes: Sequence[str], config: Realis
         ShareCounts.zero(len(classes), config.splits).add(probabilities, splits),
         confusion,
         _paths(rows),
+        _quality(rows),
         labelled,
     )
 
@@ -175,6 +178,14 @@ def _paths(rows: pa.Table) -> Floats:
     return found
 
 
+def _quality(rows: pa.Table) -> dict[str, Floats]:
+    """Return the values of each no-reference measure."""
+    found = {
+        name.removeprefix(QUALITY): rows[name].to_numpy() for name in rows.column_names if name.startswith(QUALITY)
+    }
+    return {name: values[np.isfinite(values)] for name, values in found.items()}
+
+
 def matrix(column: pa.ChunkedArray, width: int = 0) -> NDArray[Any]:
     """Return lists of one length as (N, width)."""
     values: NDArray[Any] = pc.list_flatten(column).to_numpy()
@@ -190,8 +201,10 @@ def save_state(state: SetState, folder: Folder, name: str, key: Mapping[str, Any
         "share_sums": state.shares.sums,
         "confusion": state.confusion,
         "paths": state.paths,
+        "measures": np.array(sorted(state.quality), dtype=np.str_),
         "labelled": np.array(state.labelled),
     }
+    arrays |= {f"quality/{name}": values for name, values in state.quality.items()}
     for extractor, seen in state.realism.items():
         arrays |= {f"{extractor}/{field}": value for field, value in _arrays(seen).items()}
     buffer = io.BytesIO()
@@ -212,6 +225,7 @@ def load_state(folder: Folder, name: str, key: Mapping[str, Any]) -> SetState | 
             ShareCounts(found["share_counts"], found["share_sums"]),
             found["confusion"],
             found["paths"],
+            {measure: found[f"quality/{measure}"] for measure in found["measures"].tolist()},
             bool(found["labelled"]),
         )
 

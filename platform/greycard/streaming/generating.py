@@ -27,6 +27,7 @@ from greycard.streaming.stages import FATAL, on_device, to_tensor
 SEED: Final = "seed"  # int64: of the latent that an image is made of
 PARTNER: Final = "partner"  # int64: seed of the latent that its path leads to; null where no path is measured
 PATH: Final = "path_aux"  # float64: the path step of an image; null where none is measured
+QUALITY: Final = "quality_"  # quality_<measure>: float64, NaN where the measure has no value; null where failed
 BULK: Final = "bulk_"  # columns that only states are made of, not the tables
 AUX: Final = "aux"
 INCEPTION: Final = "inception"
@@ -62,6 +63,32 @@ class MeasuringBuilder(Protocol):
         ...
 
 
+class QualityMeasure(Protocol):
+    """A no-reference measure: one number an image."""
+
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+        ...
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Measure (N, 3, H, W) uint8; returns (N,) float64, NaN where it has no value."""
+        ...
+
+
+class QualityBuilder(Protocol):
+    """A config that builds a no-reference measure."""
+
+    @property
+    def name(self) -> str:
+        """The measure's name in tables."""
+        ...
+
+    def build(self) -> QualityMeasure:
+        """Return the ready measure."""
+        ...
+
+
 class GeneratorBuilder(Protocol):
     """A config that builds a generator."""
 
@@ -89,6 +116,7 @@ class GenerationStage:
         size: height and width of the images.
         truncation: ψ instead of the generator's own.
         inception: Inception's config, where its weights are there.
+        quality: build the no-reference measures.
         threads: torch threads of an actor.
         gpu: run on a GPU if the actor sees one.
     """
@@ -100,6 +128,7 @@ class GenerationStage:
     size: int
     truncation: float | None = None
     inception: InceptionConfig | None = None
+    quality: tuple[QualityBuilder, ...] = ()
     threads: int = 1
     gpu: bool = False
 
@@ -109,18 +138,19 @@ class GenerationStage:
 
 
 class Look:
-    """What the extractors see in images that exist: probabilities, features, Inception's features and scores."""
+    """What is seen in images that exist: probabilities, features, Inception's features and scores, quality."""
 
     def __init__(self, config: GenerationStage, device: str) -> None:
         self.task, self.classes = config.task, config.classes
         self.classifier: Any = on_device(config.classifier, device).build()
         self.inception = on_device(config.inception, device).build() if config.inception else None
+        self.quality: dict[str, Any] = {item.name: on_device(item, device).build() for item in config.quality}
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns beside the probabilities."""
         more = (features_column(INCEPTION), scores_column(INCEPTION)) if self.inception is not None else ()
-        return (features_column(AUX), *more)
+        return (features_column(AUX), *more, *(QUALITY + name for name in self.quality))
 
     def __call__(self, images: Tensor) -> dict[str, NDArray[Any]]:
         """Look at (N, 3, H, W) uint8.
@@ -139,6 +169,8 @@ class Look:
             features, scores = self.inception(images)
             columns[features_column(INCEPTION)] = features.numpy()
             columns[scores_column(INCEPTION)] = scores.float().numpy()
+        for name, measure in self.quality.items():
+            columns[QUALITY + name] = measure(images).to("cpu", torch.float64).numpy()[:, None]
         return columns
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
@@ -196,10 +228,10 @@ class Generation:
         for name, values in wanted.items():
             full = np.zeros((len(table), values.shape[1]))
             full[good] = values
-            lists = probability_lists(full, failed)
-            table = table.append_column(name, lists.cast(pa.list_(pa.float32())) if name.startswith(BULK) else lists)
+            table = table.append_column(name, _column(name, full, failed))
         for name in unseen:
-            table = table.append_column(name, pa.nulls(len(table), pa.list_(pa.float32())))
+            kind = pa.float64() if name.startswith(QUALITY) else pa.list_(pa.float32())
+            table = table.append_column(name, pa.nulls(len(table), kind))
         table = table.append_column(STATUS, pa.array(np.where(failed, FAILED, OK).tolist(), pa.string()))
         return table.append_column(ERROR, pa.array(seen.errors, pa.string()))
 
@@ -219,6 +251,14 @@ class Generation:
         return pa.array(steps, pa.float64())
 
 
+def _column(name: str, values: NDArray[Any], failed: NDArray[np.bool_]) -> pa.Array:
+    """Return what was seen as a column, null where a row failed."""
+    if name.startswith(QUALITY):
+        return pa.array(values[:, 0], pa.float64(), mask=failed)
+    lists = probability_lists(values, failed)
+    return lists.cast(pa.list_(pa.float32())) if name.startswith(BULK) else lists
+
+
 def _one_by_one(items: Tensor, see: Callable[[Tensor], dict[str, NDArray[Any]]]) -> Seen:
     """See a batch that may hold an item which can not be taken: such an item fails alone."""
     if not len(items):
@@ -231,7 +271,8 @@ def _one_by_one(items: Tensor, see: Callable[[Tensor], dict[str, NDArray[Any]]])
         if len(items) <= 1:
             return Seen({}, [reason(error)])
     else:
-        finite = np.all([np.isfinite(values).all(axis=1) for values in columns.values()], axis=0)
+        needed = [values for name, values in columns.items() if not name.startswith(QUALITY)]
+        finite = np.all([np.isfinite(values).all(axis=1) for values in needed], axis=0)
         return Seen(columns, ["" if good else NON_FINITE for good in finite.tolist()])
     parts = [_one_by_one(item, see) for item in torch.split(items, 1)]
     errors = [part.errors[0] for part in parts]
