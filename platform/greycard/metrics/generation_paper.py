@@ -97,7 +97,7 @@ def row_of(variant: str) -> str:
 
 
 def printed_rows(dataset: str) -> pd.DataFrame:
-    """Return a data set's rows, in the paper's order: row, label, and the columns of its tables (NaN where it has none).
+    """Return a data set's rows in the paper's order: row, label, and the columns of its tables, NaN where it has none.
 
     Args:
         dataset: ``FFHQ`` (Tables 1 and 2) or ``CIFAR10-LT`` (Tables 3 to 5).

@@ -162,11 +162,11 @@ def draw(sheet: Sheet, *, scale: int = 2) -> Image.Image:
     canvas = Image.new("RGB", (max(width, 480), bottom + 34 + 20 * bool(sheet.missing)), _PAPER)
     pen = ImageDraw.Draw(canvas)
     for column, heading in enumerate(sheet.columns):
-        _centred(pen, _GAP + column * (cell + _GAP) + cell // 2, 8, heading, _LARGE)
+        text_centred(pen, _GAP + column * (cell + _GAP) + cell // 2, 8, heading, _LARGE)
     top = head
     for index, row in enumerate(sheet.rows):
         if index in heads:
-            pen.text((_GAP, top + 2), nice(row.group), fill=_INK, font=_font(_LARGE + 1))
+            pen.text((_GAP, top + 2), nice(row.group), fill=_INK, font=font(_LARGE + 1))
             pen.line((_GAP, top, width - _GAP, top), fill=(220, 220, 220))
             top += _HEADING
         for column, tile in enumerate(row.tiles):
@@ -174,7 +174,7 @@ def draw(sheet: Sheet, *, scale: int = 2) -> Image.Image:
         top += line
     if sheet.missing:
         names = ", ".join(map(nice, sheet.missing))
-        pen.text((_GAP, bottom), f"no images: {names}", fill=_INK, font=_font(_SMALL))
+        pen.text((_GAP, bottom), f"no images: {names}", fill=_INK, font=font(_SMALL))
         bottom += 20
     if any(tile.border is not None for row in sheet.rows for tile in row.tiles):
         _draw_legend(pen, bottom + 4)
@@ -298,7 +298,7 @@ def _draw_tile(
     left, top = place
     if tile.image is None:
         pen.rectangle((left, top, left + cell - 1, top + cell - 1), fill=(240, 240, 240))
-        _centred(pen, left + cell // 2, top + cell // 2 - 8, tile.error[:16], _SMALL)
+        text_centred(pen, left + cell // 2, top + cell // 2 - 8, tile.error[:16], _SMALL)
         return
     if tile.border is not None:
         width = _BORDER if tile.border != GREY else _BORDER // 2
@@ -309,7 +309,7 @@ def _draw_tile(
     canvas.paste(Image.fromarray(tile.image).resize((inner, inner), resample), (left + _BORDER, top + _BORDER))
     if tile.label >= 0:
         read = f", read as {_brief(classes[tile.read])}" if tile.read >= 0 else ""
-        _centred(pen, left + cell // 2, top + cell + 2, f"{spaced(classes[tile.label])}{read}", _SMALL)
+        text_centred(pen, left + cell // 2, top + cell + 2, f"{spaced(classes[tile.label])}{read}", _SMALL)
 
 
 def spaced(name: str) -> str:
@@ -330,14 +330,16 @@ def _draw_legend(pen: ImageDraw.ImageDraw, top: int) -> None:
         (GREY, _BORDER // 2, "read as darker"),
     ):
         pen.rectangle((left, top, left + 20, top + 18), outline=colour, width=width)
-        pen.text((left + 28, top + 1), text, fill=_INK, font=_font(_SMALL))
-        left += 28 + int(pen.textlength(text, font=_font(_SMALL))) + 24
+        pen.text((left + 28, top + 1), text, fill=_INK, font=font(_SMALL))
+        left += 28 + int(pen.textlength(text, font=font(_SMALL))) + 24
 
 
-def _centred(pen: ImageDraw.ImageDraw, middle: int, top: int, text: str, size: int) -> None:
-    font = _font(size)
-    pen.text((middle - pen.textlength(text, font=font) / 2, top), text, fill=_INK, font=font)
+def text_centred(pen: ImageDraw.ImageDraw, middle: int, top: int, text: str, size: int) -> None:
+    """Write a line around a middle."""
+    face = font(size)
+    pen.text((middle - pen.textlength(text, font=face) / 2, top), text, fill=_INK, font=face)
 
 
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Return the font of all sheets, which Pillow brings along."""
     return ImageFont.load_default(size)
