@@ -189,7 +189,7 @@ class Reference:
             found = kernel_distance(
                 first.sample, second.sample, subsets=config.subsets, subset=config.subset, seed=config.seed
             )
-            return {"kernel_distance": _row("", found.mean, sd=found.sd, n=found.subset, splits=config.subsets)}
+            return {"kernel_distance": _row("", found.mean, sd=found.sd, n=found.subset, splits=found.subsets)}
 
         def neighbours() -> dict[str, Row]:
             found = precision_recall(first.sample, second.sample, neighbours=config.neighbours)

@@ -64,11 +64,12 @@ def mixture(parts: Sequence[FeatureMoments], shares: Sequence[float] | Floats) -
 
 
 class KernelDistance(NamedTuple):
-    """Mean and (population) standard deviation over subsets, and the size of a subset."""
+    """Mean and (population) standard deviation over subsets, the size of a subset, and how many they are."""
 
     mean: float
     sd: float
     subset: int
+    subsets: int
 
 
 def kernel_distance(
@@ -101,7 +102,7 @@ def kernel_distance(
         unbiased_mmd(first[rng.choice(len(first), size, replace=False)], second[rng.choice(len(second), size, False)])
         for _ in range(1 if size == len(first) == len(second) else subsets)
     ]
-    return KernelDistance(float(np.mean(found)), float(np.std(found)), size)
+    return KernelDistance(float(np.mean(found)), float(np.std(found)), size, len(found))
 
 
 def unbiased_mmd(first: Vectors, second: Vectors) -> float:
