@@ -24,12 +24,15 @@ from jobs.benchmarks import faces as faces_bench
 from jobs.benchmarks import joint as joint_bench
 from jobs.benchmarks import memory as memory_bench
 from jobs.benchmarks import streaming as streaming_bench
+from jobs.benchmarks import stylegan2 as stylegan2_bench
 from jobs.benchmarks import tune as tune_bench
 from jobs.benchmarks.by_group import ByGroupConfig
 from jobs.benchmarks.faces import FacesBenchmarkConfig
 from jobs.benchmarks.joint import JointBenchmarkConfig
 from jobs.benchmarks.memory import MemoryConfig
+from jobs.benchmarks.search import SearchBenchmarkConfig
 from jobs.benchmarks.streaming import StreamingConfig
+from jobs.benchmarks.stylegan2 import StyleGan2BenchmarkConfig
 from jobs.benchmarks.tune import TuneConfig
 
 RUNS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
@@ -39,6 +42,7 @@ RUNS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "by_group": by_group_bench.run,
     "faces": faces_bench.run,
     "tune": tune_bench.run,
+    "stylegan2": stylegan2_bench.run,
 }
 
 
@@ -53,7 +57,13 @@ class BenchJob:
     """
 
     config: Annotated[
-        StreamingConfig | MemoryConfig | JointBenchmarkConfig | ByGroupConfig | FacesBenchmarkConfig | TuneConfig,
+        StreamingConfig
+        | MemoryConfig
+        | JointBenchmarkConfig
+        | ByGroupConfig
+        | FacesBenchmarkConfig
+        | TuneConfig
+        | StyleGan2BenchmarkConfig,
         Field(discriminator="kind"),
     ]
     directory: str = "runs/bench"
@@ -116,6 +126,16 @@ def tune() -> BenchJob:
     return BenchJob(config=TuneConfig())
 
 
+def stylegan2() -> BenchJob:
+    """Training steps of a StyleGAN2 of 32 pixels against a plain loop over the same modules, in turns."""
+    return BenchJob(config=StyleGan2BenchmarkConfig())
+
+
+def search() -> BenchJob:
+    """Accepted latents a second of the batched search on two actors against Algorithm 2 one latent at a time."""
+    return BenchJob(config=SearchBenchmarkConfig())
+
+
 RECIPES = {
     "streaming": streaming,
     "memory": memory,
@@ -123,6 +143,7 @@ RECIPES = {
     "by_group": by_group,
     "faces": faces,
     "tune": tune,
+    "stylegan2": stylegan2,
 }
 
 if __name__ == "__main__":

@@ -243,7 +243,7 @@ class _Run:
     def take_step(self) -> None:
         """One step of both networks, with the penalties that are due."""
         config = self.config
-        torch.manual_seed(config.seed * _STEPS_A_SEED + self.step)
+        self._seed(config.seed * _STEPS_A_SEED + self.step)
         real = self._real()
         self._generator_step(len(real.images))
         if config.path_weight and self.step % config.path_every == 0:
@@ -334,13 +334,17 @@ class _Run:
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = self.config.average_decay(self.seen)
-        state = self.generator.state_dict()
-        for name, value in self.average.state_dict().items():
-            if name.endswith("average") or not value.is_floating_point():
-                value.copy_(state[name])  # a mean already
-            else:
-                value.lerp_(state[name], 1.0 - decay)
+        share = 1.0 - self.config.average_decay(self.seen)
+        for average, value in zip(self.average.parameters(), self.drawn, strict=True):
+            average.lerp_(value, share)
+        for average, value in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            average.copy_(value)  # w's mean is a mean already; noise and filters are constants
+
+    def _seed(self, seed: int) -> None:
+        """Seed the generators that a step draws from; ``torch.manual_seed`` would look for every kind of device."""
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed_all(seed)
 
     def _real(self) -> Examples:
         """Return the real images of the step, in [-1, 1]."""

@@ -174,4 +174,6 @@ def split_parameters(network: nn.Module, apart: list[nn.Parameter]) -> list[nn.P
 
 def gradient_norm(parameters: list[nn.Parameter], clip_norm: float) -> torch.Tensor:
     """Return the gradients' Euclidean norm and, where ``clip_norm`` is above 0, scale them down to it."""
-    return torch.nn.utils.clip_grad_norm_(parameters, clip_norm if clip_norm > 0 else math.inf)
+    if clip_norm > 0:
+        return torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+    return torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
