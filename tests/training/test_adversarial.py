@@ -171,6 +171,16 @@ def test_share_loss_brightens_a_dark_generator():
     assert means[1] > means[0] + 0.1
 
 
+def test_a_report_tells_the_shares_of_all_images_since_the_last():
+    config = dataclasses.replace(SHORT, shares=ShareLossConfig(estimator="hard"), images=32)
+    _, trained, _, _ = train(config, judge=judge()._replace(classes=("dark", "bright")))
+    for metrics in trained.history:
+        dark, bright = metrics["share/dark"], metrics["share/bright"]
+        assert dark + bright == pytest.approx(1)
+        assert (dark * 16).is_integer()  # 2 steps of 8 images
+        assert metrics["discrepancy[judge]"] == pytest.approx(math.hypot(dark - 0.5, bright - 0.5))
+
+
 @pytest.mark.parametrize("reweighting", ["real", "generated"])
 def test_reweighting_changes_the_run(reweighting):
     config = dataclasses.replace(SHORT, images=32, reweighting=reweighting)

@@ -55,11 +55,13 @@ class Judge(NamedTuple):
         logits: (N, 3, H, W) float 0..255 -> (N, K), differentiable; in evaluation mode.
         task: the attribute, a key of the images' labels.
         shares: (K,) float64 class shares of the biased data, or of the biased generator.
+        classes: names of the classes, for the reports; () takes their codes.
     """
 
     logits: Callable[[Tensor], Tensor]
     task: str
     shares: Tensor
+    classes: tuple[str, ...] = ()
 
 
 class Tick(NamedTuple):
@@ -181,6 +183,7 @@ class _Run:
             self.shares = config.shares.build(judge.shares).to(self.device)
         self.path_mean = torch.zeros((), device=self.device)
         self.step, self.sums, self.history = 0, Sums(), list[dict[str, float]]()
+        self.made: list[Tensor] = []  # class shares of the generated batches since the last report
 
     @property
     def seen(self) -> int:
@@ -234,11 +237,21 @@ class _Run:
 
     def tick(self) -> Tick:
         """Take the means since the last report and write the checkpoint."""
-        metrics = {"images": float(self.seen)} | self.sums.means()
+        metrics = {"images": float(self.seen)} | self.sums.means() | self._shares_made()
         self.sums = Sums()
         self.history.append(metrics)
         self.save()
         return Tick(self.seen, metrics, self.average, tuple(self.history))
+
+    def _shares_made(self) -> dict[str, float]:
+        """Return the judge's shares of all images generated since the last report, and how uneven they are."""
+        if not self.made or self.judge is None:
+            return {}
+        shares = torch.stack(self.made).mean(dim=0)
+        self.made = []
+        names = self.judge.classes or tuple(map(str, range(len(shares))))
+        found = {f"share/{name}": share for name, share in zip(names, shares.tolist(), strict=True)}
+        return found | {"discrepancy[judge]": float((shares - 1.0 / len(shares)).norm())}
 
     def take_step(self) -> None:
         """One step of both networks, with the penalties that are due."""
@@ -270,6 +283,7 @@ class _Run:
                 term = self.shares(logits)
                 total = total + term.weighted.to(total.dtype)
                 parts["shares"] = term.value.detach()[None]
+                self.made.append(term.shares)
         self._update(total, self.g_optimizer, self.drawn, "generator's loss")
         self.sums.add(parts)
 

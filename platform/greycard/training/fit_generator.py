@@ -264,7 +264,7 @@ def judge_of(task: GeneratorTask) -> Judge | None:
         found = classifier.logits(images)[task.attribute]
         return found if found.shape[1] > 1 else torch.cat([torch.zeros_like(found), found], dim=1)
 
-    return Judge(logits, task.attribute, shares)
+    return Judge(logits, task.attribute, shares, task.judge.class_sets[task.attribute])
 
 
 def _no_logits(images: Tensor) -> Tensor:
