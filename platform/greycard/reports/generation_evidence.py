@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 from greycard.metrics.generation_paper import DATASETS, ROWS, row_of
 from greycard.reports.frames import nice
 from greycard.schema import unknown
+
+_COLUMNS: Final = {
+    "scores": ("system", "measure", "value", "sd", "low", "high", "n", "splits", "floor", "note"),
+    "shares": ("system", "label", "hard", "soft", "corrected", "count"),
+    "frechet_groups": ("system", "group", "reference_group", "value", "count", "reference_count", "measure"),
+    "references": ("system", "generated", "reference", "value", "note", "measure"),
+    "confusion": ("label", "predicted", "count"),
+    "counts": ("system", "n_in", "n_ok", "n_failed"),
+    "lineages": ("lineage", "label", "number", "parent", "depth", "distance", "duplicate", "image"),
+}
+"""Frame of a page -> the columns that it needs."""
 
 
 class Account(Protocol):
@@ -143,6 +154,11 @@ class GenerationPage:
     config: str = ""
 
     def __post_init__(self) -> None:
+        for name, columns in _COLUMNS.items():
+            _check_columns(name, getattr(self, name), columns)
+        for system, ticks in self.histories.items():
+            if any("images" not in tick for tick in ticks):
+                raise ValueError(f"histories: each tick of {system} must say after how many images it was taken")
         if self.paper and self.paper not in DATASETS:
             raise ValueError(unknown("paper", self.paper, DATASETS))
         known = self.shares["system"].drop_duplicates().tolist()
@@ -201,6 +217,12 @@ class GenerationPage:
 
     def _of_row(self, row: str) -> str:
         return next((name for name in self.audited if self.row(name) == row), "")
+
+
+def _check_columns(name: str, frame: pd.DataFrame | None, columns: tuple[str, ...]) -> None:
+    missing = [] if frame is None else [column for column in columns if column not in frame]
+    if missing:
+        raise ValueError(f"{name} must have the columns {', '.join(columns)}, and lacks {', '.join(missing)}")
 
 
 def joined(accounts: Sequence[Account], name: str) -> pd.DataFrame | None:

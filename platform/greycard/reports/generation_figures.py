@@ -20,7 +20,6 @@ from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, 
 
 _FLOOR: Final = {"fc": "#f3e2a9", "ec": "#a8891c", "hatch": "////", "lw": 0, "zorder": 0}
 _LEAST: Final = 0.035  # shares below have no room for a name in a pie
-_MOST: Final = 4
 CURVES: Final = (
     ("losses", {"generator": "-", "discriminator": ":"}),
     ("discriminator's scores", {"score/real": "-", "score/generated": ":"}),
@@ -36,10 +35,10 @@ def shares_figure(shares: pd.DataFrame, systems: Mapping[str, str], classes: Seq
 
     Args:
         shares: system, label, hard, corrected, count.
-        systems: system -> what it is called; the first four are drawn.
+        systems: system -> what it is called; a column each.
         classes: in order; one that a system never shows keeps its place.
     """
-    shown = list(systems)[:_MOST]
+    shown = list(systems)
     names = max((len(nice(name)) for name in classes), default=1)
     width = 0.6 + 0.07 * names + 2.9 * max(len(shown), 1)
     figure = Figure(figsize=(width, 2.7 + 1.3 + 0.27 * len(classes)), layout="constrained")

@@ -1,5 +1,7 @@
 """From the frames of a generation audit to the blocks of a page."""
 
+from typing import Final
+
 import pandas as pd
 
 from greycard.metrics.generation_paper import printed_rows
@@ -18,26 +20,30 @@ from greycard.reports.prediction_words import number
 from greycard.reports.sheets import to_png
 from greycard.reports.tables import Table
 
+_BARS: Final = ["label", "value", "sd", "floor", "corrected", "paper", "reference"]
+
 
 def blocks(page: GenerationPage) -> tuple[Block, ...]:
     """Return the blocks of a page; those whose frames are not there are left out."""
     made = [_shares(page), _discrepancy(page)]
-    makers = (_ways, _samples, _lineages, _realism, _groups, _references, _training, _failures)
+    makers = (_ways, _samples, _lineages, realism, _groups, _references, _training, _failures)
     return tuple(filter(None, (*made, *(maker(page) for maker in makers))))
 
 
-def _compared(page: GenerationPage) -> dict[str, str]:
-    """Return the systems of the figure of shares: before, after, sets that were made, others; four at most."""
-    names = [page.first, page.last, *(way.set for way in page.ways), *page.audited]
+def _compared(page: GenerationPage) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the systems of the figures of shares, two at most each: before and after; and sets that were made."""
     there = set(page.shares["system"])
-    chosen = [name for name in dict.fromkeys(names) if name in there][:4]
-    return {name: page.label(name) for name in chosen}
+    main = [name for name in dict.fromkeys((page.first, page.last)) if name in there]
+    made = [name for name in dict.fromkeys(way.set for way in page.ways) if name in there and name not in main][:2]
+    return {name: page.label(name) for name in main}, {name: page.label(name) for name in made}
 
 
 def _shares(page: GenerationPage) -> Block:
-    shown = _compared(page)
-    never = {name: _never(page, name) for name in shown}
-    texts = tuple(f"{shown[name]} never shows {', '.join(map(nice, gone))}." for name, gone in never.items() if gone)
+    shown, made = _compared(page)
+    never = {name: _never(page, name) for name in shown | made}
+    texts = tuple(
+        f"{page.label(name)} never shows {', '.join(map(nice, gone))}." for name, gone in never.items() if gone
+    )
     details = tuple(tables.shares(page, name) for name in page.systems if name in set(page.shares["system"]))
     confusion = tables.confusion(page)
     return Block(
@@ -52,11 +58,22 @@ def _shares(page: GenerationPage) -> Block:
                 "that would be even. Diamonds: corrected for the classifier's confusions.",
                 f"Pies and bars of class shares: {', '.join(shown.values())}",
             ),
+            *((_sets(page, made),) if made else ()),
         ),
         details=(
             ("The numbers by class", details),
             *((("How the measuring classifier errs", (confusion,)),) if confusion else ()),
         ),
+    )
+
+
+def _sets(page: GenerationPage, made: dict[str, str]) -> Picture:
+    return picture(
+        figures.shares_figure(page.shares, made, page.class_names),
+        "shares-of-sets",
+        "The same of the synthetic sets that generators were trained on, or could be. They are even by the classifier "
+        "that searched; here the second one looks.",
+        f"Pies and bars of class shares: {', '.join(made.values())}",
     )
 
 
@@ -80,7 +97,7 @@ def _discrepancy(page: GenerationPage) -> Block:
         title="How far from even",
         pictures=(
             picture(
-                figures.discrepancy_figure(pd.DataFrame(rows).sort_values("reference", kind="stable")),
+                figures.discrepancy_figure(pd.DataFrame(rows, columns=_BARS).sort_values("reference", kind="stable")),
                 "discrepancy",
                 "Bars are means over splits of the images, whiskers one standard deviation. Within the hatched floor a "
                 "set cannot be told from an even one with so many images a split.",
@@ -153,7 +170,8 @@ def _lineages(page: GenerationPage) -> Block | None:
     )
 
 
-def _realism(page: GenerationPage) -> Block | None:
+def realism(page: GenerationPage) -> Block | None:
+    """Return the block of distances, scores and quality; None where nothing was measured or said to be absent."""
     measured, quality = tables.realism(page), tables.no_reference(page)
     shown: tuple[Table, ...] = tuple(table for table in (measured, quality) if table)
     absent = tuple(f"{word_of(name).label} was not taken: {reason}." for name, reason in page.absent.items())
@@ -174,25 +192,26 @@ def _groups(page: GenerationPage) -> Block | None:
         return None
     measure = next((name for name in distances(page) if name in set(frame["measure"])), frame["measure"].iloc[0])
     label = word_of(measure).label
-    made = []
-    for name in dict.fromkeys((page.reference, page.first, page.last)):
-        rows = frame[(frame["system"] == name) & (frame["measure"] == measure)]
-        if len(rows):
-            made.append(_heat_map(page, rows, name, label))
-    few = int(frame.loc[frame["measure"] == measure, ["count", "reference_count"]].to_numpy().min())
+    names = (page.reference, page.first, page.last)
+    frame = frame[(frame["measure"] == measure) & frame["system"].isin(names)]
+    if not len(frame):
+        return None
+    there = [name for name in dict.fromkeys(names) if name in set(frame["system"])]
+    few = int(frame[["count", "reference_count"]].to_numpy().min())
     return Block(
         title=f"{label} between classes",
         paragraphs=(
             "Distances off the diagonal are between images of different classes, though all of them may be real: a "
             "distance between whole sets therefore tells shares as well as realism. The classes are the images' labels "
-            f"where they have them, else the measuring classifier's. The smallest class has {few:,} images; a distance "
-            "grows with fewer.",
+            f"where they have them, else the measuring classifier's. The fewest images of a class are {few:,}; a "
+            "distance grows with fewer.",
         ),
-        pictures=tuple(made),
+        pictures=tuple(_heat_map(page, frame, name, label) for name in there),
     )
 
 
-def _heat_map(page: GenerationPage, rows: pd.DataFrame, system: str, label: str) -> Picture:
+def _heat_map(page: GenerationPage, frame: pd.DataFrame, system: str, label: str) -> Picture:
+    rows = frame[frame["system"] == system]
     own = system == page.reference
     across = "held-out images, second half" if own else "held-out images"
     down = "held-out images, first half" if own else page.label(system)
@@ -202,7 +221,7 @@ def _heat_map(page: GenerationPage, rows: pd.DataFrame, system: str, label: str)
         else "On the diagonal a class is compared with its own real images."
     )
     return picture(
-        realism_figures.heat_map(rows, page.class_names, across, down),
+        realism_figures.heat_map(rows, page.class_names, across, down, float(frame["value"].max())),
         f"groups-{system}",
         f"{label} of each class (row) to each class (column). {text} “—”: a class with fewer than 2 images.",
         f"Heat map of {label} between classes: {page.label(system)}",

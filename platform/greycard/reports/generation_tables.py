@@ -290,7 +290,7 @@ def _draws(cost: pd.DataFrame | None) -> str:
     text = number(float(cost["evaluated"].sum() / cost["chosen"].sum()))
     if dearest is None:
         return text
-    return f"{text} ({nice(str(dearest['label']))}: {number(float(dearest['evaluated_per_chosen']))})"
+    return f"{text} (class {nice(str(dearest['label']))}: {number(float(dearest['evaluated_per_chosen']))})"
 
 
 def _near(near: pd.DataFrame | None) -> str:

@@ -1,6 +1,7 @@
 """What a page of generators says first: how far shares were from even, how far they are now, and what is missing."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -72,14 +73,18 @@ def _verdict(page: GenerationPage) -> str:
         f"{with_deviation(before, DISCREPANCY)} from even (fairness discrepancy)"
     )
     after = score_of(page, page.last, HARD)
-    floor = amount(float(before["floor"]), DISCREPANCY)
-    images = f"{float(before['n']):,.0f} images"
     if pd.isna(after["value"]):
-        return f"{text}; in {images} a perfectly even generator would show about {floor}."
+        return f"{text}; {_floor(before)}."
+    within = "; these shares are not told apart from even ones" if after["value"] <= after["floor"] else ""
     return (
-        f"{text}, those of “{page.label(page.last)}” {with_deviation(after, DISCREPANCY)}: {_times(ratio(page))}. In "
-        f"{images} a perfectly even generator would show about {floor}."
+        f"{text}, those of “{page.label(page.last)}” {with_deviation(after, DISCREPANCY)}: {_times(ratio(page))}. By "
+        f"chance alone, {_floor(after)}{within}."
     )
+
+
+def _floor(row: dict[str, Any]) -> str:
+    floor = amount(float(row["floor"]), DISCREPANCY)
+    return f"a perfectly even generator would show about {floor} in {float(row['n']):,.0f} images"
 
 
 def _times(value: float) -> str:
@@ -95,7 +100,7 @@ def _rarest(page: GenerationPage) -> str:
         return ""
     label = before["count"].idxmin()
     even = share(1 / max(1, len(page.class_names)))
-    text = f"The rarest class before, {nice(str(label))}, has {_one(before, str(label))} of the images"
+    text = f"The rarest class before, {nice(str(label))}, has {_one(before, str(label))}"
     after = page.shares[page.shares["system"] == page.last].set_index("label")
     if label in after.index and after["count"].sum():
         text += f" and {_one(after, str(label))} after"
@@ -104,7 +109,7 @@ def _rarest(page: GenerationPage) -> str:
 
 def _one(rows: pd.DataFrame, label: str) -> str:
     total, count = float(rows["count"].sum()), float(rows.loc[label, "count"])
-    return f"{share(count / total)} {percents(*wilson(count, total))}"
+    return f"{share(count / total)} of the images (95 % interval {percents(*wilson(count, total))})"
 
 
 def _aim(page: GenerationPage) -> str:

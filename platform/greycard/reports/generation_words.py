@@ -23,7 +23,8 @@ _WORDS: Final[dict[str, Word]] = {
     "frechet": Word(label="Fréchet distance", explains=_FRECHET),
     "fid": Word(label="FID", explains=f"{_FRECHET} Here with Inception's features, as published."),
     "kernel_distance": Word(
-        label="kernel distance", explains="The unbiased squared distance under a cubic kernel; it can be below 0."
+        label="kernel distance",
+        explains="The squared distance under a cubic kernel, corrected for small sets; it can be below 0.",
     ),
     "kid": Word(label="KID", explains="The kernel distance with Inception's features, as published."),
     "precision": Word(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from greycard.metrics.realism_references import AS_DRAWN, BALANCED, UNBALANCED
@@ -19,10 +19,11 @@ from greycard.reports.prediction_words import number
 
 SETS: Final = {AS_DRAWN: "as drawn", BALANCED: "made even", UNBALANCED: "made uneven"}
 _REFERENCES: Final = {BALANCED: COLOURS[1], UNBALANCED: COLOURS[4]}
+_ROUNDING: Final = 1e-9
 _MANY: Final = 14  # groups up to which numbers fit
 
 
-def heat_map(rows: pd.DataFrame, classes: Sequence[str], across: str, down: str) -> Figure:
+def heat_map(rows: pd.DataFrame, classes: Sequence[str], across: str, down: str, most: float = math.nan) -> Figure:
     """Draw Figure 3: the distance of each group (row) to each group of the reference (column), with its number.
 
     Args:
@@ -30,18 +31,19 @@ def heat_map(rows: pd.DataFrame, classes: Sequence[str], across: str, down: str)
         classes: in order; a group without images has empty cells.
         across: what the columns are.
         down: what the rows are.
+        most: the end of the colour scale, to be the same in several maps; NaN takes the largest distance.
     """
     names = list(classes)
     values = rows.pivot_table(index="group", columns="reference_group", values="value", dropna=False)
     matrix = values.reindex(index=names, columns=names).to_numpy(np.float64)
-    side = max(3.2, 0.56 * len(names))
+    side = max(2.8, 0.44 * len(names))
     figure = Figure(figsize=(side + 1.9, side + 1.2), layout="constrained")
     axes = figure.subplots()
     known = matrix[np.isfinite(matrix)]
     if not known.size:
         say_absent(axes, "no group has two images")
         return figure
-    norm = _norm(known)
+    norm = Normalize(0.0, known.max() if math.isnan(most) else most)
     image = axes.imshow(np.ma.masked_invalid(matrix), cmap="YlGnBu", norm=norm, aspect="equal")
     axes.set_facecolor("#eeeeee")
     labels = [nice(name) for name in names]
@@ -97,7 +99,7 @@ def _pairs(axes: Axes, rows: pd.DataFrame) -> None:
                 continue
             axes.barh(height, max(value, 0.0), height=0.34, color=colour, alpha=0.85, label=label)
             axes.annotate(
-                number(value, 2), (max(value, 0.0), height), xytext=(3, 0), textcoords="offset points", va="center",
+                _short(value), (max(value, 0.0), height), xytext=(3, 0), textcoords="offset points", va="center",
                 fontsize=8, color=INK,
             )  # fmt: skip
     axes.set_xlim(0, 1.22 * max(axes.get_xlim()[1], 1e-9) / 1.05)
@@ -110,12 +112,9 @@ def _numbers(axes: Axes, matrix: "np.ndarray[tuple[int, int], np.dtype[np.float6
             continue
         red, green, blue, _ = colormaps["YlGnBu"](float(norm(value)))
         ink = INK if 0.3 * red + 0.59 * green + 0.11 * blue > 0.55 else "white"
-        axes.text(column, row, number(value, 2), ha="center", va="center", fontsize=7.5, color=ink)
+        axes.text(column, row, _short(value), ha="center", va="center", fontsize=7.5, color=ink)
 
 
-def _norm(known: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Normalize:
-    """Return a logarithmic scale where distances span orders of magnitude, else a plain one."""
-    low, high = float(known.min()), float(known.max())
-    if low > 0 and high / low > 20:
-        return LogNorm(low, high)
-    return Normalize(min(low, 0.0), high if high > 0 else 1.0)
+def _short(value: float) -> str:
+    """Return a distance with two digits; what is left of rounding is 0."""
+    return "0" if abs(value) < _ROUNDING else number(value, 2)
