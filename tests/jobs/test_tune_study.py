@@ -16,7 +16,7 @@ from greycard.tracking import ConfigChangedError
 from jobs.train import train
 from jobs.train_plan import TrainJob
 from jobs.tune import check_resume, tune
-from tests.jobs.tunes import codecs, predictors
+from tests.jobs.tunes import codecs, predictors, unconfirmed
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -110,7 +110,7 @@ def test_the_best_recipe_is_a_training_job(calm, tmp_path):
 def test_a_study_killed_in_its_search_goes_on_to_the_same_result(calm, client, tmp_path):
     _, undisturbed = calm
     driver = subprocess.Popen(
-        [sys.executable, "-m", "tests.jobs.tunes", str(tmp_path), "killed"],
+        [sys.executable, "-m", "tests.jobs.tunes", str(tmp_path)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": f"{ROOT}/platform{os.pathsep}{ROOT}", "RAY_AUTH_MODE": "disabled"},
         start_new_session=True,
@@ -127,10 +127,10 @@ def test_a_study_killed_in_its_search_goes_on_to_the_same_result(calm, client, t
     finally:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait()
-    tuned = tune(predictors(tmp_path, study="killed"))
+    tuned = tune(unconfirmed(tmp_path))
     same = [name for name in tuned.result.trials if name not in ("seconds", "attempts")]
     pd.testing.assert_frame_equal(tuned.result.trials[same], undisturbed.result.trials[same])
-    assert tuned.verdicts == undisturbed.verdicts
+    assert tuned.chosen.choices[0] == undisturbed.chosen.choices[0]
     found = runs(client, "killed")
     assert {run.info.status for run in found} == {"FINISHED"}
     names = [run.info.run_name for run in found]

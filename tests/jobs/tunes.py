@@ -72,5 +72,11 @@ def codecs(directory, **fields):
     return predictors(directory, **usual | fields)
 
 
+def unconfirmed(directory):
+    """The study of ``predictors`` with as little as possible after its search."""
+    confirm = ConfirmConfig(seeds=(0,), costs=(Cost(most=1.0),), choose=("best",), control=False)
+    return predictors(directory, study="killed", confirm=confirm)
+
+
 if __name__ == "__main__":
-    tune(predictors(sys.argv[1], study=sys.argv[2]))
+    tune(unconfirmed(sys.argv[1]))
