@@ -17,7 +17,7 @@ from greycard.training.fit import ModelTask, Outcome, read_example, read_outcome
 from greycard.training.fit_distributed import Processes, train_distributed
 from greycard.training.fit_generator import DISCRIMINATOR, GeneratorTask, read_result, train_generator
 from greycard.training.progress import read_epochs
-from greycard.training.samples import FOLDER
+from greycard.training.samples import FOLDER, SHEETS
 from jobs.train_plan import Planned, TrainJob
 
 POLL_SECONDS = 0.5
@@ -169,20 +169,23 @@ class ModelLog:
         self._run, self._item, self._registry = run, item, registry
         self._stack: contextlib.ExitStack | None = None
         self._child: Run | None = None
+        self._sheets: set[str] = set()
         self.epochs = 0
 
     def follow(self) -> None:
-        """Log the epochs that are new."""
+        """Log the epochs, and a generator's sheets of samples, that are new."""
         for metrics in read_epochs(self._item.task.directory)[self.epochs :]:
             self.epochs += 1
             self._open().log_metrics(metrics, step=metrics.get("images", self.epochs))
+        self._log_sheets()
 
     def finish(self, outcome: Outcome) -> TrainedModel:
         """Log the rest, the result and the model, and close the run."""
         self.follow()
         task, child = self._item.task, self._open()
         child.log_metrics(_summary(task, outcome))
-        self._log_files()
+        if isinstance(task, GeneratorTask):
+            child.log_artifact(Path(task.directory) / DISCRIMINATOR, DISCRIMINATOR)
         child.set_tags({"stopped": outcome.stopped, "concerns": "; ".join(outcome.concerns)})
         registered = f"{self._registry}-{task.name.replace('@', '-')}"
         example_input, example_output = read_example(task.directory)
@@ -203,7 +206,7 @@ class ModelLog:
         """Close the run, with the error that ended it."""
         if error is not None:
             self._open()
-            self._log_files()
+            self._log_sheets()
         if self._stack is not None:
             stack, self._stack, self._child = self._stack, None, None
             traceback: TracebackType | None = error.__traceback__ if error else None
@@ -213,12 +216,12 @@ class ModelLog:
                 if raised is not error:  # the child's own context lets it through
                     raise
 
-    def _log_files(self) -> None:
-        """Log what a generator leaves beside its weights: sheets of samples, and its discriminator."""
-        for folder in (FOLDER, DISCRIMINATOR):
-            path = Path(self._item.task.directory) / folder
-            if isinstance(self._item.task, GeneratorTask) and path.exists():
-                self._open().log_artifact(path, folder)
+    def _log_sheets(self) -> None:
+        """Log the sheets of samples that are new; only generators leave some."""
+        for path in sorted((Path(self._item.task.directory) / FOLDER).glob(SHEETS)):
+            if path.name not in self._sheets:
+                self._sheets.add(path.name)
+                self._open().log_artifact(path, FOLDER)
 
     def _open(self) -> Run:
         if self._child is None:

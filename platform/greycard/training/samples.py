@@ -10,6 +10,7 @@ from torch import Tensor
 from greycard.datasets.pixels import encode_png
 
 FOLDER: Final = "samples"
+SHEETS: Final = "tick-*.png"
 _GAP: Final = 2  # white pixels around an image
 _LEAST: Final = 64  # pixels that an image is at least enlarged to
 _ALIKE: Final = 2.0  # grey levels
