@@ -50,7 +50,7 @@ def study() -> TuneJob:
 
 def shards(directory: str) -> ShardsJob:
     """Return the digits, of which the training split is thinned."""
-    digits = MnistConfig(shares=(0.5, 0.5), contrasts=(1.0, 0.5), correlation=0.0)
+    digits = MnistConfig(colors=("yellow", "blue"), shares=(0.5, 0.5), contrasts=(1.0, 0.5), correlation=0.0)
     bias = ThinConfig(where={COLOR: ("blue",), "digit": DIGITS[:5]}, share=KEPT)
     return ShardsJob(
         source=digits,
