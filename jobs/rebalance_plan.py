@@ -54,7 +54,7 @@ class RebalanceJob:
         rejection: also make a set by rejection sampling, for comparison.
         audit: of all rows and sets; its study, systems, classifier, task, reference, size, directory and ray are the
             study's.
-        printed: the paper's table to show beside ours: ``table1`` (FFHQ) or ``table4`` (CIFAR-10 as a long tail).
+        printed: whose printed rows stand beside ours: ``FFHQ`` (Tables 1 and 2) or ``CIFAR10-LT`` (Tables 3 to 5).
         registry: prefix of the registered models' names.
         workers: what each training gets.
         session: how to reach Ray.
@@ -80,7 +80,7 @@ class RebalanceJob:
     synthesis: SynthesisConfig
     rejection: bool = True
     audit: GenerationAudit
-    printed: Literal["table1", "table4"] = "table4"
+    printed: Literal["", "FFHQ", "CIFAR10-LT"] = ""
     registry: str = "greycard"
     workers: WorkersConfig = field(default_factory=lambda: WorkersConfig(parallel=2))
     session: SessionConfig = field(default_factory=SessionConfig)

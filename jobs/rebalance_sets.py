@@ -14,9 +14,9 @@ the reference, a part for the measuring classifier, and the rest, of which the u
 MNIST-5k, of which a tail from 500 zeros down to 50 nines would use up every zero, is held out from first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -24,22 +24,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
+from greycard.config import to_dict
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.records import DataError, Source, checked_index
 from greycard.datasets.shards import write_shards
 from greycard.datasets.sources import SourceConfig, open_source
 from greycard.datasets.splits import SplitConfig, hash_places
 from greycard.datasets.subsets import LongTailConfig
-from greycard.schema import IMAGE_ID, SPLIT, unknown
+from greycard.schema import IDENTITY, IMAGE_ID, SPLIT, unknown
 from jobs import shards
 from jobs.shards import ShardsJob
 
-Parts = Mapping[str, NDArray[np.int64]]  # split -> rows of an index
-BY_SOURCE: Final = SplitConfig(by="source")
+Rows = NDArray[np.int64]  # of an index
+Parts = Mapping[str, Rows]  # split -> rows
+_BY_SOURCE: Final = SplitConfig(by="source")
 
 
 class Sets(NamedTuple):
-    """Where the sets lie; ``balanced`` is "" where there are none."""
+    """Where the sets lie; ``balanced`` is "" where there is none."""
 
     real: str
     balanced: str
@@ -49,16 +51,16 @@ class Sets(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneSource:
-    """All sets from one data set, class by class.
+    """All sets from one data set without identities, class by class, to ``<study>/shards/<set>``.
 
     Attributes:
         source: the data set.
         attribute: whose classes are cut.
         reference: images of each class that nobody learns.
         measuring: images of each class that the measuring classifier learns.
-        validating: images of each class that validate both classifiers, which take their last epoch, so that nothing
-            is chosen by them.
-        head: images of the first class in the long tail, and of each class in the balanced set; 0 takes all that are
+        validating: images of each class that validate both classifiers. These take their last epoch, so nothing is
+            chosen by them.
+        head: images of the first class in the long tail, and of each class in the balanced set; 0 takes as many as are
             left of the rarest class.
         beta: images of the last class as a share of the head (paper 004: 0.1).
         seed: another seed cuts otherwise.
@@ -78,16 +80,67 @@ class OneSource:
         for name in ("reference", "measuring", "validating"):
             if getattr(self, name) < 1:
                 raise ValueError(f"data.{name} must be at least 1, got {getattr(self, name)}")
-        self.tail  # noqa: B018  (checks beta and head)
-
-    @property
-    def tail(self) -> LongTailConfig:
-        """How many of each class are left in the unbalanced set."""
-        return LongTailConfig(attribute=self.attribute, beta=self.beta, head=self.head)
+        LongTailConfig(attribute=self.attribute, beta=self.beta, head=self.head)  # checks both
 
     def write(self, directory: str) -> Sets:
-        """Write the sets, or find them."""
-        raise NotImplementedError
+        """Write the sets, or find them.
+
+        Raises:
+            DataError: the attribute is not known, a class has too few images, or the data set has identities.
+            ManifestError: the folder holds shards of another config.
+        """
+        reader = open_source(self.source)
+        index = checked_index(reader.index(), reader.attributes())
+        places = {}
+        for name, parts in self.cut(index, reader.attributes()).items():
+            places[name] = f"{directory}/shards/{name}"
+            stated = {"source": reader.stated(), "cut": _without_source(self), "set": name}
+            part = _Part(reader, index, parts, stated)
+            told(write_shards(part, places[name], split=_BY_SOURCE))
+        return Sets(**places)
+
+    def cut(self, index: pa.Table, attributes: Mapping[str, tuple[str, ...]]) -> dict[str, Parts]:
+        """Return set -> split -> rows of a checked index, in its order.
+
+        Raises:
+            DataError: see ``write``.
+        """
+        if self.attribute not in attributes:
+            raise DataError(f"data.attribute: {unknown('attribute', self.attribute, tuple(attributes))}")
+        if any(index[IDENTITY].to_pylist()):
+            raise DataError(
+                "the data set has identities, which a cut by image would show to trained and to held-out parts: set "
+                "data to own_sources, each split by identity"
+            )
+        pools = self._pools(index, attributes[self.attribute])
+        held = self.reference + self.measuring + self.validating
+        head = self.head or min(len(pool) - held for pool in pools)
+        tail = LongTailConfig(attribute=self.attribute, beta=self.beta).counts(head, len(pools))
+        for name, pool in zip(attributes[self.attribute], pools, strict=True):
+            if len(pool) < held + max(head, 1):
+                raise DataError(
+                    f"{self.attribute}={name!r} has {len(pool)} images, and {held} are held out and {max(head, 1)} "
+                    "trained on: lower data.reference, data.measuring, data.validating or data.head"
+                )
+        bounds = np.cumsum([0, self.reference, self.measuring, self.validating])
+        reference, measuring, validating = (
+            _joined([pool[start:stop] for pool in pools]) for start, stop in pairwise(bounds.tolist())
+        )
+        even = [pool[held : held + head] for pool in pools]
+        unbalanced = [part[:count] for part, count in zip(even, tail, strict=True)]
+        return {
+            "real": {"train": _joined(unbalanced), "val": validating},
+            "balanced": {"train": _joined(even), "val": validating},
+            "measuring": {"train": measuring, "val": validating},
+            "reference": {"test": reference},
+        }
+
+    def _pools(self, index: pa.Table, classes: tuple[str, ...]) -> list[Rows]:
+        """Return the rows of each class in the order of their ids' hashes."""
+        labels = np.asarray(index[self.attribute].to_pylist(), dtype=object)
+        places = hash_places([f"rebalance {key}" for key in index[IMAGE_ID].to_pylist()], self.seed)
+        pools = (np.flatnonzero(labels == name) for name in classes)
+        return [rows[np.argsort(places[rows], kind="stable")] for rows in pools]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +149,9 @@ class OwnSources:
 
     Attributes:
         real: the unbalanced images, with the splits train and val.
-        balanced: balanced images to train on; None leaves that row out.
-        measuring: what the measuring classifier learns, with the splits train and val.
-        reference: balanced held-out images, of which the split test is taken.
+        balanced: balanced images to train on, with the same splits; None leaves that row out.
+        measuring: what the measuring classifier learns, with the same splits.
+        reference: balanced held-out images, of which the split ``audit.reference_split`` is taken.
     """
 
     kind: Literal["own_sources"] = "own_sources"
@@ -108,8 +161,65 @@ class OwnSources:
     reference: ShardsJob
 
     def write(self, directory: str) -> Sets:
-        """Write the sets to where each job says, or find them."""
-        raise NotImplementedError
+        """Write the sets to where each job says, or find them; the study's own directory has no part in it."""
+        for job in filter(None, (self.real, self.balanced, self.measuring, self.reference)):
+            shards.write(job)
+        return Sets(
+            self.real.directory,
+            self.balanced.directory if self.balanced else "",
+            self.measuring.directory,
+            self.reference.directory,
+        )
 
 
 SetsConfig = Annotated[OneSource | OwnSources, Field(discriminator="kind")]
+
+
+class _Part(Source):
+    """Some rows of a data set, with the splits that they were given."""
+
+    __slots__ = ("_reader", "_rows", "_stated", "drawn")
+
+    def __init__(self, reader: Source, index: pa.Table, parts: Parts, stated: dict[str, Any]) -> None:
+        splits = np.full(index.num_rows, None, dtype=object)
+        for split, rows in parts.items():
+            splits[rows] = split
+        named = index.set_column(index.column_names.index(SPLIT), SPLIT, pa.array(splits.tolist(), pa.string()))
+        self._rows = named.filter(pa.array([split is not None for split in splits]))
+        self._reader, self._stated = reader, stated
+        self.drawn = reader.drawn  # type: ignore[misc]
+
+    @property
+    def version(self) -> str:
+        return self._reader.version
+
+    @property
+    def dataset(self) -> str:
+        return self._reader.dataset
+
+    def stated(self) -> dict[str, Any]:
+        return self._stated
+
+    def attributes(self) -> dict[str, tuple[str, ...]]:
+        return self._reader.attributes()
+
+    def index(self) -> pa.Table:
+        return self._rows
+
+    def load(self, rows: pa.Table) -> list[bytes]:
+        return self._reader.load(rows)
+
+
+def told(manifest: Manifest) -> Manifest:
+    """Say what a set holds."""
+    rows = ", ".join(f"{manifest.num_rows(split):,} {split}" for split in manifest.splits)
+    print(f"{manifest.uri}: {manifest.dataset}, {rows} images, digest {manifest.digest}")
+    return manifest
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    return np.sort(np.concatenate(parts))
+
+
+def _without_source(config: OneSource) -> dict[str, Any]:
+    return {name: value for name, value in to_dict(config).items() if name not in ("kind", "source")}
