@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from greycard.audits.generation_configs import GeneratorSystem, RealismConfig
-from greycard.audits.generation_scores import frames_of
+from greycard.audits.generation_scores import frames_of, measure_name
 from greycard.audits.generation_states import load_state, make_state, save_state
 from greycard.classifiers import ResNet32Config
 from greycard.datasets.storage import Folder
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import save_weights
+from greycard.metrics.inception import InceptionConfig
 from greycard.streaming.columns import DECODE_ERROR, pixel_column
 from greycard.streaming.generating import GenerationStage, seed_rows
 from tests.audits.generators import KINDS, SIZE, ReaderConfig, ToyConfig, images_of
@@ -184,3 +185,36 @@ def test_states_are_read_as_they_were_written(tmp_path):
     assert frames_of({**states, "made": again}, SYSTEMS, KINDS, FEW)["scores"].equals(
         frames_of(states, SYSTEMS, KINDS, FEW)["scores"]
     )
+
+
+@pytest.mark.slow
+def test_inception_is_read_from_a_file_of_weights(tmp_path, monkeypatch):
+    module = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    network = module.FeatureExtractorInceptionV3
+    with monkeypatch.context() as patch:  # the network as it is initialised: the file is only as large as the real one
+        patch.setattr(network, "load_state_dict", lambda self, state: None)
+        patch.setattr(torch, "load", lambda *args, **kwargs: {})
+        torch.save(network("drawn", ["2048"], feature_extractor_weights_path="none").state_dict(), tmp_path / "w.pth")
+    inception = InceptionConfig(weights=str(tmp_path / "w.pth"), compute_batch=2)
+    actor = stage(ToyConfig(), inception=inception).build()
+    made = actor(seed_rows(3, 0, 0))
+    assert {len(row) for row in made["bulk_features_inception"].to_pylist()} == {2048}
+    assert [sum(row) for row in made["bulk_scores_inception"].to_pylist()] == pytest.approx([1.0] * 3, abs=1e-4)
+    alone = actor(seed_rows(3, 0, 0).slice(2, 1))
+    assert alone["bulk_features_inception"].to_pylist() == made["bulk_features_inception"].to_pylist()[2:]
+    (tmp_path / "made").mkdir()
+    pq.write_table(made, tmp_path / "made" / "rows.parquet")
+    state = make_state(Folder.open(str(tmp_path / "made")), "kind", KINDS, FEW)
+    assert state.realism["inception"].everything().count == 3
+    assert state.realism["inception"].score.sums.shape == (4, 1008)
+
+
+def test_names_tell_the_extractor():
+    measures = ("frechet", "kernel_distance", "classifier_score", "precision")
+    assert [measure_name(name, "inception") for name in measures] == [
+        "fid",
+        "kid",
+        "inception_score",
+        "precision[inception]",
+    ]
+    assert [measure_name(name, "aux") for name in measures] == [f"{name}[aux]" for name in measures]

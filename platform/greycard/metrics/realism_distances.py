@@ -16,11 +16,16 @@ from greycard.metrics.realism import FeatureMoments, Floats, Gaussian, Vectors
 _DEGREE = 3
 
 
-def frechet(first: Gaussian, second: Gaussian) -> float:
+def frechet(first: Gaussian, second: Gaussian, root: Floats | None = None) -> float:
     """Return ``|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½)``, 0 or above; symmetric.
 
     The trace of the root comes from eigenvalues of the symmetric ``C1^½ C2 C1^½``, so singular covariances (fewer
     images than features) need no jitter.
+
+    Args:
+        first: of one set.
+        second: of the other.
+        root: ``covariance_root`` of the first, where it is compared with several.
 
     Raises:
         ValueError: features of different length.
@@ -32,13 +37,19 @@ def frechet(first: Gaussian, second: Gaussian) -> float:
     """
     if first.mean.shape != second.mean.shape:
         raise ValueError(f"features must be of one length, got {len(first.mean)} and {len(second.mean)}")
-    values, vectors = np.linalg.eigh(first.covariance)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    root = covariance_root(first) if root is None else root
     product = root @ second.covariance @ root
     overlap = np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(min=0)).sum()
     shift = first.mean - second.mean
     spread = np.trace(first.covariance) + np.trace(second.covariance) - 2 * overlap
     return max(0.0, float(shift @ shift + spread))
+
+
+def covariance_root(gaussian: Gaussian) -> Floats:
+    """Return the symmetric root (F, F) of a covariance; what is negative by rounding counts as 0."""
+    values, vectors = np.linalg.eigh(gaussian.covariance)
+    root: Floats = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    return root
 
 
 def mixture(parts: Sequence[FeatureMoments], shares: Sequence[float] | Floats) -> Gaussian:

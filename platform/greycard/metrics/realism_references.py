@@ -14,7 +14,7 @@ import pandas as pd
 
 from greycard.metrics.discrepancy import discrepancy
 from greycard.metrics.realism import FeatureMoments, Floats
-from greycard.metrics.realism_distances import frechet, mixture
+from greycard.metrics.realism_distances import covariance_root, frechet, mixture
 
 AS_DRAWN: Final = "as drawn"
 BALANCED: Final = "balanced"
@@ -43,9 +43,10 @@ def frechet_between_groups(
     """
     rows = []
     for name, mine in zip(groups, first, strict=True):
+        root = covariance_root(mine.finish()) if mine.count >= 2 else None
         for other, theirs in zip(groups, second, strict=True):
             enough = min(mine.count, theirs.count) >= 2
-            value = frechet(mine.finish(), theirs.finish()) if enough else float("nan")
+            value = frechet(mine.finish(), theirs.finish(), root) if enough else float("nan")
             rows.append((name, other, value, mine.count, theirs.count))
     return pd.DataFrame(rows, columns=["group", "reference_group", "value", "count", "reference_count"])
 
