@@ -11,8 +11,8 @@ from greycard.metrics.generation_paper import ROWS, printed_rows
 from greycard.reports import generation_page
 from greycard.reports.generation_evidence import Way
 from greycard.reports.generation_page import GenerationPage, compose
-from greycard.reports.generation_sections import realism
 from greycard.reports.generation_verdict import headline, ratio, shortfalls
+from greycard.reports.realism_sections import realism
 from tests.reports import generation_examples as examples
 from tests.reports.test_html import Page
 

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from greycard.reports.frames import nice
-from greycard.reports.generation_words import wilson
+from greycard.reports.generation_words import COVERED, wilson
 from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
 
-_FLOOR: Final = {"fc": "#f3e2a9", "ec": "#a8891c", "hatch": "////", "lw": 0, "zorder": 0}
-_LEAST: Final = 0.035  # shares below have no room for a name in a pie
+_FLOOR: Final[dict[str, Any]] = {"fc": "#f3e2a9", "ec": "#a8891c", "hatch": "////", "lw": 0, "zorder": 0}
+_LEAST: Final = 0.05  # shares below have no room for a name in a pie
 CURVES: Final = (
     ("losses", {"generator": "-", "discriminator": ":"}),
     ("discriminator's scores", {"score/real": "-", "score/generated": ":"}),
@@ -77,6 +77,7 @@ def discrepancy_figure(rows: pd.DataFrame) -> Figure:
             axes.barh(
                 place, row["floor"], height=0.9, label="sampling floor: an even generator" if first else None, **_FLOOR
             )
+        axes.plot(row["paper"], place, ls="none", marker="o", ms=7, mfc="none", mec=INK, zorder=4)
         if math.isnan(row["value"]):
             axes.text(0, place, "  not measured", va="center", fontsize=8.5, color=FAINT)
             continue
@@ -90,7 +91,6 @@ def discrepancy_figure(rows: pd.DataFrame) -> Figure:
             row["corrected"], place, ls="none", marker="D", ms=5.5, color=COLOURS[0], mec="white", mew=0.6, zorder=4,
             label="corrected for confusions" if first else None,
         )  # fmt: skip
-        axes.plot(row["paper"], place, ls="none", marker="o", ms=7, mfc="none", mec=INK, zorder=4)
     if rows["paper"].notna().any():
         axes.plot([], [], ls="none", marker="o", ms=7, mfc="none", mec=INK, label="the paper's value")
     axes.set_xlim(left=0)
@@ -166,7 +166,7 @@ def _bars(axes: Axes, rows: pd.DataFrame, *, named: bool) -> None:
             continue
         low, high = wilson(count, total)
         axes.barh(place, row["hard"], height=0.7, color=_class_colour(place), hatch=_hatch(place), ec="white", lw=0.5)
-        axes.hlines(place, low, high, color=INK, lw=1.6, label="95 % interval" if place == 0 else None, zorder=3)
+        axes.hlines(place, low, high, color=INK, lw=1.6, label=f"{COVERED} interval" if place == 0 else "", zorder=3)
         axes.plot(
             row["corrected"], place, ls="none", marker="D", ms=4.2, color="white", mec=INK, mew=1, zorder=4,
             label="corrected for confusions" if place == 0 else None,

@@ -24,7 +24,7 @@ _SOFT: Final = (92, 97, 102)
 _WASH: Final = (240, 240, 240)
 _GAP: Final = 8
 _SIDE: Final = 64  # pixels that an image is at least enlarged to
-_NAME: Final = 96  # width of the column of names
+_NAME: Final = 72  # width of the column of names at least; at most twice that
 _SMALL: Final = 12
 _LARGE: Final = 15
 
@@ -48,7 +48,9 @@ def as_they_come(samples: Sequence[tuple[str, Samples]], *, count: int = 30, acr
         for place in range(min(count, len(one.images))):
             x, y = left + place % across * cell, 34 + place // across * line
             canvas.paste(_large(one.images[place], side), (x, y))
-            text_centred(pen, x + side // 2, y + side, nice(one.labels[place])[: max(3, side // 7)], _SMALL - 2)
+            text_centred(
+                pen, x + side // 2, y + side, _fitted(pen, nice(one.labels[place]), cell, _SMALL - 2), _SMALL - 2
+            )
     return canvas
 
 
@@ -63,9 +65,11 @@ def by_class(samples: Sequence[tuple[str, Samples]], classes: Sequence[str], *, 
     side = _side([one for _, one in samples])
     cell, line = side + _GAP, side + 2 * _GAP
     block = each * cell + 2 * _GAP
-    canvas, pen = _canvas(_NAME + len(samples) * block + _GAP, 52 + len(classes) * line)
+    widest = max((len(nice(label)) for label in classes), default=1)
+    column = min(max(_NAME, 3 * _GAP + widest * _LARGE * 5 // 9), 2 * _NAME)
+    canvas, pen = _canvas(column + len(samples) * block + _GAP, 52 + len(classes) * line)
     for index, (name, one) in enumerate(samples):
-        left = _NAME + index * block
+        left = column + index * block
         _write(pen, left, 6, name, block - _GAP, _LARGE)
         pen.text((left, 28), f"first {each} of each class in {len(one.images):,} images", fill=_SOFT, font=font(_SMALL))
         for row, label in enumerate(classes):
@@ -78,7 +82,7 @@ def by_class(samples: Sequence[tuple[str, Samples]], classes: Sequence[str], *, 
                 canvas.paste(_large(one.images[at], side), (left + place * cell, top))
     for row, label in enumerate(classes):
         top = 52 + row * line
-        _write(pen, _GAP, top + side // 2 - 18, nice(label), _NAME - 2 * _GAP, _LARGE - 1)
+        _write(pen, _GAP, top + side // 2 - 18, nice(label), column - 2 * _GAP, _LARGE - 1)
         counts = " / ".join(f"{sum(said == label for said in one.labels):,}" for _, one in samples)
         pen.text((_GAP, top + side // 2 + 2), counts, fill=_SOFT, font=font(_SMALL - 1))
         pen.line((_GAP, top - _GAP, canvas.width - _GAP, top - _GAP), fill=(225, 225, 225))
@@ -149,11 +153,16 @@ def _canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
 
 def _write(pen: ImageDraw.ImageDraw, left: int, top: int, text: str, room: int, size: int) -> None:
     """Write one line, shortened to the room that there is."""
-    while text and pen.textlength(text, font=font(size)) > room:
-        text = text.rstrip("…")[:-1] + "…"
-        if text == "…":
-            break
-    pen.text((left, top), text, fill=_INK, font=font(size))
+    pen.text((left, top), _fitted(pen, text, room, size), fill=_INK, font=font(size))
+
+
+def _fitted(pen: ImageDraw.ImageDraw, text: str, room: int, size: int) -> str:
+    """Return a text, or so much of its beginning as the room allows."""
+    for length in range(len(text), 0, -1):
+        shown = text if length == len(text) else f"{text[:length].rstrip()}…"
+        if pen.textlength(shown, font=font(size)) <= room:
+            return shown
+    return ""
 
 
 def _side(samples: Sequence[Samples]) -> int:

@@ -9,17 +9,16 @@ import pandas as pd
 
 from greycard.metrics.generation_paper import ROWS, printed_rows, tables_of
 from greycard.reports.frames import nice
-from greycard.reports.generation_evidence import GenerationPage, Way, joined
+from greycard.reports.generation_evidence import GenerationPage
 from greycard.reports.generation_words import (
     CORRECTED,
+    COVERED,
     DISCREPANCY,
     HARD,
-    METHODS,
     NO_REFERENCE,
     POOLED,
     REALISM,
     direction,
-    distances,
     percents,
     score_of,
     stem,
@@ -27,7 +26,7 @@ from greycard.reports.generation_words import (
     with_deviation,
     word_of,
 )
-from greycard.reports.prediction_words import DASH, amount, number, share, span
+from greycard.reports.prediction_words import DASH, amount, share, span
 from greycard.reports.tables import Table
 
 _PRINTED: Final = {
@@ -58,7 +57,14 @@ def fairness(page: GenerationPage) -> Table:
             cells.append(_printed(printed, row, "fairness", 4))
         made.append(tuple(cells))
         marks.append(bool(system) and system == page.last)
-    heads = ["variant", "discrepancy ↓", "corrected", "all images [95 % interval]", "sampling floor", "splits × images"]
+    heads = [
+        "variant",
+        "discrepancy ↓",
+        "corrected",
+        f"all images [{COVERED} interval]",
+        "sampling floor",
+        "splits × images",
+    ]
     if page.paper:
         heads.append(f"the paper's ({page.paper}, {_place(page.paper, 'fairness')})")
     where = f", in the layout of {_place(page.paper, 'fairness')} of paper 004" if page.paper else ""
@@ -100,37 +106,6 @@ def printed(page: GenerationPage) -> tuple[Table, ...]:
     )
 
 
-def ways(page: GenerationPage) -> Table:
-    """Return ways to balance: what the set cost and holds, and what the generator trained on it shows."""
-    cost, counts, near = (joined(page.accounts, name) for name in ("cost", "counts", "duplicates"))
-    (distance, *_) = distances(page) or [""]
-    made = []
-    for way in page.ways:
-        made.append(
-            (
-                way.name,
-                _got(_of_method(counts, way)),
-                _draws(_of_method(cost, way)),
-                _near(_of_method(near, way)),
-                _range(page, way.set),
-                _score(page, way.set, HARD),
-                _range(page, way.system),
-                _score(page, way.system, HARD),
-                _score(page, way.system, distance),
-            )
-        )
-    return Table(
-        "Draws are latents that were generated and classified for each image that was taken: over all classes, and of "
-        "the dearest one.",
-        (
-            "way", "images", "draws an image", "near-duplicates", "set: class shares", "set: discrepancy ↓",
-            "generator: class shares", "generator: discrepancy ↓",
-            f"generator: {word_of(distance).label} ↓" if distance else "generator: distance",
-        ),
-        tuple(made),
-    )  # fmt: skip
-
-
 def shares(page: GenerationPage, system: str) -> Table:
     """Return a system's shares by class; classes that it never shows keep their row."""
     rows = page.shares[page.shares["system"] == system].set_index("label")
@@ -146,20 +121,9 @@ def shares(page: GenerationPage, system: str) -> Table:
         made.append((nice(label), f"{int(row['count']):,}", hard, percents(low, high), soft, corrected))
     return Table(
         f"{page.label(system)}: {int(total):,} images; an even share is {share(1 / max(1, len(page.class_names)))}.",
-        ("class", "images", "share", "95 % interval", "mean probability", "corrected"),
+        ("class", "images", "share", f"{COVERED} interval", "mean probability", "corrected"),
         tuple(made),
     )
-
-
-def accounts(page: GenerationPage) -> tuple[Table, ...]:
-    """Return for each method what each class asked for and got, at what cost."""
-    counts, lineages, near, cost = (
-        joined(page.accounts, name) for name in ("counts", "lineages", "duplicates", "cost")
-    )
-    if counts is None or lineages is None or near is None or cost is None:
-        return ()
-    return tuple(_account(*(part[part["method"] == method] for part in (counts, lineages, near, cost)), method)
-                 for method in counts["method"].drop_duplicates())  # fmt: skip
 
 
 def confusion(page: GenerationPage) -> Table | None:
@@ -223,93 +187,6 @@ def _lines(page: GenerationPage, printed: list[str]) -> list[tuple[str, str, str
     return [*found, *((page.label(name), "", name) for name in (*others, *held_out))]
 
 
-def _account(
-    counts: pd.DataFrame, lineages: pd.DataFrame, near: pd.DataFrame, cost: pd.DataFrame, method: str
-) -> Table:
-    made, marks = [], []
-    for label in counts["label"].drop_duplicates():
-        rows, mine = counts[counts["label"] == label], lineages[lineages["label"] == label]
-        wanted, chosen = int(rows["wanted"].sum()), int(rows["chosen"].sum())
-        made.append(
-            (
-                nice(label),
-                f"{chosen:,} of {wanted:,}",
-                f"{int(mine['found'].sum()):,} of {len(mine):,}",
-                f"{int(mine['evaluated'].sum()):,}",
-                number(_first(cost, label, "evaluated_per_chosen")),
-                share(_first(near, label, "near")),
-                share(_first(near, label, "flagged")),
-                _errors(mine),
-            )
-        )
-        marks.append(chosen < wanted)
-    return Table(
-        f"{METHODS.get(method, nice(method)).capitalize()}, class by class. A row is set off where a class is short.",
-        (
-            "class",
-            "images",
-            "starts found",
-            "draws",
-            "draws an image",
-            "near-duplicates",
-            "flagged and left out",
-            "failed",
-        ),
-        tuple(made),
-        tuple(marks),
-    )
-
-
-def _errors(lineages: pd.DataFrame) -> str:
-    if "error" not in lineages:
-        return DASH
-    failed = lineages["error"].replace("", np.nan).dropna().value_counts()
-    return "; ".join(f"{count} × {text}" for text, count in failed.items()) or DASH
-
-
-def _first(frame: pd.DataFrame, label: str, column: str) -> float:
-    found = frame.loc[frame["label"] == label, column] if column in frame else []
-    return float(next(iter(found), math.nan))
-
-
-def _of_method(frame: pd.DataFrame | None, way: Way) -> pd.DataFrame | None:
-    return None if frame is None or not way.method else frame[frame["method"] == way.method]
-
-
-def _got(counts: pd.DataFrame | None) -> str:
-    if counts is None or not len(counts):
-        return DASH
-    wanted, chosen = int(counts["wanted"].sum()), int(counts["chosen"].sum())
-    return f"{chosen:,}" if chosen >= wanted else f"{chosen:,} of {wanted:,}"
-
-
-def _draws(cost: pd.DataFrame | None) -> str:
-    if cost is None or not cost["chosen"].sum():
-        return DASH
-    dearest = cost.loc[cost["evaluated_per_chosen"].idxmax()] if cost["evaluated_per_chosen"].notna().any() else None
-    text = number(float(cost["evaluated"].sum() / cost["chosen"].sum()))
-    if dearest is None:
-        return text
-    return f"{text} (class {nice(str(dearest['label']))}: {number(float(dearest['evaluated_per_chosen']))})"
-
-
-def _near(near: pd.DataFrame | None) -> str:
-    if near is None or not near["images"].sum():
-        return DASH
-    return share(float((near["near"] * near["images"]).sum() / near["images"].sum()))
-
-
-def _range(page: GenerationPage, system: str) -> str:
-    rows = page.shares[page.shares["system"] == system]
-    if not len(rows) or rows["hard"].isna().all():
-        return DASH
-    return f"{100 * rows['hard'].min():.1f} to {share(float(rows['hard'].max()))}"
-
-
-def _score(page: GenerationPage, system: str, measure: str) -> str:
-    return with_deviation(score_of(page, system, measure), word_of(measure)) if system and measure else DASH
-
-
 def _with_interval(row: Mapping[str, Any]) -> str:
     interval = span(float(row["low"]), float(row["high"]), DISCREPANCY)
     value = amount(float(row["value"]), DISCREPANCY)
@@ -323,10 +200,10 @@ def _splits(row: Mapping[str, Any]) -> str:
 
 
 def _printed(rows: pd.DataFrame, row: str, column: str, digits: int) -> str:
-    return _of(rows.loc[row], column, digits) if row in rows.index else DASH
+    return _of(rows.loc[row].to_dict(), column, digits) if row in rows.index else DASH
 
 
-def _of(row: Mapping[Any, Any] | pd.Series, column: str, digits: int) -> str:  # type: ignore[type-arg]
+def _of(row: Mapping[Any, Any], column: str, digits: int) -> str:
     value, deviation = row[column], row.get(f"{column}_sd", math.nan)
     if pd.isna(value):
         return DASH

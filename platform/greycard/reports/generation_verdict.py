@@ -8,11 +8,11 @@ import pandas as pd
 from greycard.reports.frames import nice
 from greycard.reports.generation_evidence import GenerationPage, joined
 from greycard.reports.generation_words import (
+    COVERED,
     DISCREPANCY,
     HARD,
     METHODS,
     distances,
-    percents,
     score_of,
     wilson,
     with_deviation,
@@ -109,7 +109,8 @@ def _rarest(page: GenerationPage) -> str:
 
 def _one(rows: pd.DataFrame, label: str) -> str:
     total, count = float(rows["count"].sum()), float(rows.loc[label, "count"])
-    return f"{share(count / total)} of the images (95 % interval {percents(*wilson(count, total))})"
+    low, high = wilson(count, total)
+    return f"{share(count / total)} of the images ({COVERED} interval {100 * low:.1f} to {100 * high:.1f})"
 
 
 def _aim(page: GenerationPage) -> str:

@@ -50,6 +50,7 @@ _WORDS: Final[dict[str, Word]] = {
 REALISM: Final = ("fid", "frechet", "kid", "kernel_distance", "precision", "recall", "inception_score",
                   "classifier_score", "path_length")  # fmt: skip
 NO_REFERENCE: Final = ("eqface", "niqe", "brisque", "clip_iqa")
+COVERED: Final = "95\N{NO-BREAK SPACE}%"
 METHODS: Final = {"search": "latent search", "rejection": "rejection sampling"}
 
 

@@ -44,7 +44,7 @@ def heat_map(rows: pd.DataFrame, classes: Sequence[str], across: str, down: str,
         say_absent(axes, "no group has two images")
         return figure
     norm = Normalize(0.0, known.max() if math.isnan(most) else most)
-    image = axes.imshow(np.ma.masked_invalid(matrix), cmap="YlGnBu", norm=norm, aspect="equal")
+    image = axes.imshow(matrix, cmap="YlGnBu", norm=norm, aspect="equal")
     axes.set_facecolor("#eeeeee")
     labels = [nice(name) for name in names]
     axes.set_xticks(range(len(names)), labels, rotation=45 if max(map(len, labels)) > 3 else 0, ha="right"
@@ -110,9 +110,9 @@ def _numbers(axes: Axes, matrix: "np.ndarray[tuple[int, int], np.dtype[np.float6
         if not math.isfinite(value):
             axes.text(column, row, "—", ha="center", va="center", fontsize=8, color=FAINT)
             continue
-        red, green, blue, _ = colormaps["YlGnBu"](float(norm(value)))
+        red, green, blue, _ = colormaps["YlGnBu"](norm(float(value)))
         ink = INK if 0.3 * red + 0.59 * green + 0.11 * blue > 0.55 else "white"
-        axes.text(column, row, _short(value), ha="center", va="center", fontsize=7.5, color=ink)
+        axes.text(column, row, _short(float(value)), ha="center", va="center", fontsize=7.5, color=ink)
 
 
 def _short(value: float) -> str:
