@@ -23,6 +23,7 @@ from jobs.benchmarks import by_group as by_group_bench
 from jobs.benchmarks import faces as faces_bench
 from jobs.benchmarks import joint as joint_bench
 from jobs.benchmarks import memory as memory_bench
+from jobs.benchmarks import search as search_bench
 from jobs.benchmarks import streaming as streaming_bench
 from jobs.benchmarks import stylegan2 as stylegan2_bench
 from jobs.benchmarks import tune as tune_bench
@@ -43,6 +44,7 @@ RUNS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "faces": faces_bench.run,
     "tune": tune_bench.run,
     "stylegan2": stylegan2_bench.run,
+    "search": search_bench.run,
 }
 
 
@@ -63,7 +65,8 @@ class BenchJob:
         | ByGroupConfig
         | FacesBenchmarkConfig
         | TuneConfig
-        | StyleGan2BenchmarkConfig,
+        | StyleGan2BenchmarkConfig
+        | SearchBenchmarkConfig,
         Field(discriminator="kind"),
     ]
     directory: str = "runs/bench"
@@ -144,6 +147,7 @@ RECIPES = {
     "faces": faces,
     "tune": tune,
     "stylegan2": stylegan2,
+    "search": search,
 }
 
 if __name__ == "__main__":

@@ -2,10 +2,8 @@ import contextlib
 import dataclasses
 import errno
 import json
-import uuid
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -19,25 +17,10 @@ from greycard.search.config import LatentSearchConfig
 from greycard.search.labelling import GeneratorLabeller
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
-from greycard.streaming.written import written_ids
 from greycard.synthesis.config import SynthesisConfig
 from greycard.synthesis.run import SynthesisError, run
-from greycard.synthesis.streams import Part, tables, write_rows
-from tests.synthesis.networks import CLASSES, TASK, write_models
-
-
-def stream_here(part, resources, ray, rows, *, resuming):
-    """Do a part's work in this process: what Ray Data does, without its start-up."""
-    stage = part.stage.build()
-    written = {image_id for ids in written_ids(part.output) for image_id in ids}
-    for table in tables(part.source, part.columns):
-        for first in range(0, len(table), part.rows):
-            block = table.slice(first, part.rows)
-            block = block.filter(pc.invert(pc.is_in(block["image_id"], pa.array(sorted(written), pa.string()))))
-            if len(block):
-                name = uuid.uuid4().hex
-                write_rows(part.output, f"{name}-0.parquet", stage(block))
-                write_rows(part.checkpoint, f"{name}.parquet", block.select(["image_id"]))
+from greycard.synthesis.streams import Part
+from tests.synthesis.networks import CLASSES, TASK, stream_here, write_models
 
 
 @pytest.fixture

@@ -22,6 +22,10 @@ from greycard.search.lineage import Candidate, Floats, Lineage, Start, on_sphere
 
 SCALE_SEEDS: Final = 512  # random latents from which the scales of steps and of features are estimated
 _SCALE_SEED: Final = 1 << 40  # far from the seeds that searches start from
+_LOOK: Final = 32  # seeds that are looked at first for a start; then twice as many, and so on up to a batch
+_REMEMBERED: Final = 8192  # labels of seeds that are kept, since rows of several classes look at the same ones
+
+Known = dict[int, tuple[int, Floats]]  # seed -> class code and latent
 
 
 class Labelled(NamedTuple):
@@ -108,12 +112,15 @@ def search(
     scales = scales or Scales.measure(labeller, config)
     waiting = iter(rows)
     active: list[Lineage] = []
+    known: Known = {}
     more = True
     while True:
-        while more and len(active) < lineages:
+        while more and len(active) <= lineages * 3 // 4:  # several starts are looked for at once
             chunk = list(islice(waiting, lineages - len(active)))
             more = bool(chunk)
-            for found in find_starts(chunk, labeller, config, batch=batch, on_batch=on_batch):
+            if len(known) > _REMEMBERED:
+                known.clear()
+            for found in find_starts(chunk, labeller, config, batch=batch, known=known, on_batch=on_batch):
                 if isinstance(found, Missing):
                     yield found
                 else:
@@ -133,21 +140,24 @@ def find_starts(
     config: LatentSearchConfig,
     *,
     batch: int = 128,
+    known: Known | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> list[tuple[Start, Floats] | Missing]:
     """Find for each (class, seed) the first latent at or after the seed that the classifier puts in the class.
 
-    Seeds that several rows look at are evaluated once.
+    Seeds that several rows look at are evaluated once, and never again where ``known`` is handed on.
 
     Returns:
         The starts with their latents, or what is missing, in the order of ``rows``.
     """
     cursors = {index: seed for index, (_, seed) in enumerate(rows)}
     found: dict[int, tuple[Start, Floats] | Missing] = {}
-    known: dict[int, tuple[int, Floats]] = {}
+    known = {} if known is None else known
+    look = _LOOK
     while len(found) < len(rows):
         open_rows = [index for index in cursors if index not in found]
-        share = max(1, batch // len(open_rows))
+        share = max(1, min(look, batch // len({cursors[index] for index in open_rows})))
+        look *= 2
         wanted = {
             seed
             for index in open_rows
@@ -171,7 +181,7 @@ def _look(
     labeller: Labeller,
     config: LatentSearchConfig,
     batch: int,
-    known: dict[int, tuple[int, Floats]],
+    known: Known,
     on_batch: Callable[[int], None] | None,
 ) -> None:
     for first in range(0, len(seeds), batch):

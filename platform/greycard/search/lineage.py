@@ -6,6 +6,7 @@ A lineage draws its mutations from its own generator, in the order in which late
 latents whether they are evaluated one at a time or many at once, beside any other lineages, on any machine.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -108,7 +109,13 @@ class Lineage:
         return [(number, item) for number, item in enumerate(self.accepted) if not item.duplicate]
 
     def take(self, count: int) -> list[Candidate]:
-        """Take up to ``count`` candidates, first in first out; hand all of them back through ``settle``."""
+        """Take up to ``count`` candidates, first in first out; hand all of them back through ``settle``.
+
+        No more are taken than the cap is likely to need at the rate of acceptance so far.
+        """
+        if self.config.cap_counts == "accepted":
+            rate = (self._counted + 1) / (self.popped + 1)
+            count = min(count, math.ceil((self.config.cap - self._counted) / rate))
         return [self.queue.popleft() for _ in range(min(count, len(self.queue)))]
 
     def settle(self, taken: list[Candidate], codes: NDArray[np.int64], features: Floats) -> None:

@@ -84,7 +84,7 @@ class SearchStage:
     method: Literal["search", "rejection"]
     search: LatentSearchConfig
     batch: int = 128
-    together: int = 16
+    together: int = 32
     threads: int = 1
     gpu: bool = False
 

@@ -74,8 +74,8 @@ class SynthesisConfig:
     near: float = 0.1
     sheet: int = 2
     batch: int = 128
-    together: int = 16
-    rows_per_call: int = 32
+    together: int = 32
+    rows_per_call: int = 64
     rows_per_shard: int = 4096
     directory: str = "runs/synthesis"
     resources: Resources = field(default_factory=Resources)
