@@ -11,7 +11,7 @@ from greycard import config
 from greycard.tuning import Choice, Float, Goal, Int
 from jobs import command
 from jobs.train_plan import TrainJob
-from jobs.tune import STUDIES, ResumeError, check_resume, tune
+from jobs.tune import STUDIES, ResumeError, check_resume
 from jobs.tune_choice import choose, distinct
 from jobs.tune_plan import ConfirmConfig, Cost, TuneJob, with_settings
 from jobs.tune_predictors import PredictorFamily
@@ -160,7 +160,6 @@ def test_more_trials_and_other_workers_are_the_same_study(tmp_path):
     assert more.fixed == job.fixed
     assert replace(job, size=17).fixed != job.fixed
     assert codecs(tmp_path).fixed != job.fixed
-    assert tune.__doc__
 
 
 def rows(psnr, bpp=0.5):
