@@ -139,17 +139,22 @@ def account(method, *, classes=DIGITS, count=500, short=None, per_draw=None):
         for number in range(10):
             lost = label in short and number > 6
             lineages.append(
-                head | {"seed": 1000 * number, "found": not lost, "status": "failed" if lost else "ok"}
-                | {"error": "no start in 1,000 seeds" if lost else "", "evaluated": draws // 10}
-            )  # fmt: skip
+                head
+                | {"lineage": number, "seed": 1000 * number, "found": None if lost else 1000 * number + 3}
+                | {"status": "failed" if lost else "ok", "error": "no start in 1,000 seeds" if lost else ""}
+                | {"looked": 4, "evaluated": draws // 10 - 4, "chosen": chosen // 10}
+            )
         share = 0.12 if method == "search" else 0.02
         near.append(head | {"images": chosen, "near": share, "gap": 0.3, "flagged": 0.2 if method == "search" else 0.0})
+        seeds, latents = (40, draws - 40) if method == "search" else (draws, draws)
         cost.append(
-            head | {"evaluated": draws, "kept": chosen, "chosen": chosen, "evaluated_per_chosen": draws / chosen}
+            head
+            | {"looked": seeds, "evaluated": latents, "kept": chosen, "chosen": chosen}
+            | {"evaluated_per_chosen": draws / chosen}
         )
     return SimpleNamespace(
         counts=pd.DataFrame(counts),
-        lineages=pd.DataFrame(lineages),
+        lineages=pd.DataFrame(lineages).astype({"found": "Int64"}),
         duplicates=pd.DataFrame(near),
         cost=pd.DataFrame(cost),
     )

@@ -34,7 +34,7 @@ class Account(Protocol):
 
     @property
     def lineages(self) -> pd.DataFrame:
-        """method, code, label, seed, found, status, error, evaluated, accepted, duplicates, kept, chosen, ..."""
+        """method, label, lineage, found (seed of the start; NA for none), status, error, looked, evaluated, ..."""
         ...
 
     @property
@@ -44,7 +44,7 @@ class Account(Protocol):
 
     @property
     def cost(self) -> pd.DataFrame:
-        """method, code, label, evaluated, kept, chosen, evaluated_per_chosen."""
+        """method, code, label, looked, evaluated, kept, chosen, evaluated_per_chosen."""
         ...
 
 

@@ -33,7 +33,7 @@ def ways(page: GenerationPage) -> Table:
         )
     return Table(
         "Draws are latents that were generated and classified for each image that was taken: over all classes, and of "
-        "the dearest one.",
+        "the dearest one. A seed that several classes looked at counts for each.",
         (
             "way", "images", "draws an image", "near-duplicates", "set: class shares", "set: discrepancy ↓",
             "generator: class shares", "generator: discrepancy ↓",
@@ -73,8 +73,8 @@ def _account(
             (
                 nice(label),
                 f"{chosen:,} of {wanted:,}",
-                f"{int(mine['found'].sum()):,} of {len(mine):,}",
-                f"{int(mine['evaluated'].sum()):,}",
+                f"{int(mine['found'].notna().sum()):,} of {len(mine):,}",
+                f"{int(_work(cost[cost['label'] == label]).sum()):,}",
                 number(_first(cost, label, "evaluated_per_chosen")),
                 share(_first(near, label, "near")),
                 share(_first(near, label, "flagged")),
@@ -126,10 +126,15 @@ def _draws(cost: pd.DataFrame | None) -> str:
     if cost is None or not cost["chosen"].sum():
         return DASH
     dearest = cost.loc[cost["evaluated_per_chosen"].idxmax()] if cost["evaluated_per_chosen"].notna().any() else None
-    text = number(float(cost["evaluated"].sum() / cost["chosen"].sum()))
+    text = number(float(_work(cost).sum() / cost["chosen"].sum()))
     if dearest is None:
         return text
     return f"{text} (class {nice(str(dearest['label']))}: {number(float(dearest['evaluated_per_chosen']))})"
+
+
+def _work(cost: pd.DataFrame) -> "pd.Series[float]":
+    """Return the seeds and latents that each class was looked for in; rejection sampling has no more than seeds."""
+    return cost["looked"] + cost["evaluated"].where(cost["method"] == "search", 0)
 
 
 def _near(near: pd.DataFrame | None) -> str:
