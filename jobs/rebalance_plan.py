@@ -137,7 +137,9 @@ class RebalanceJob:
             retrained=REAL,
             aim=1.0,
             rejection=False,
-            synthesis=replace(self.synthesis, resources=Resources(), ray=SessionConfig()),
+            synthesis=replace(
+                self.synthesis, resources=Resources(), ray=SessionConfig(), batch=1, together=1, rows_per_call=1
+            ),
             audit=replace(self.audit, resources=Resources(), ray=SessionConfig(), realism=RealismConfig()),
             workers=WorkersConfig(),
             session=SessionConfig(),

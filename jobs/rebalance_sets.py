@@ -122,6 +122,11 @@ class OneSource:
                     f"{self.attribute}={name!r} has {len(pool)} images, and {held} are held out and {max(head, 1)} "
                     "trained on: lower data.reference, data.measuring, data.validating or data.head"
                 )
+        if not min(tail):
+            label = attributes[self.attribute][tail.index(0)]
+            raise DataError(
+                f"{self.attribute}={label!r} would keep no image of a tail of {head}: raise data.beta or data.head"
+            )
         bounds = np.cumsum([0, self.reference, self.measuring, self.validating])
         reference, measuring, validating = (
             _joined([pool[start:stop] for pool in pools]) for start, stop in pairwise(bounds.tolist())
