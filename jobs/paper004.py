@@ -186,7 +186,7 @@ def cifar() -> RowsConfig:
 def mnist_small() -> RowsConfig:
     """MNIST-5k as a long tail, 32 pixels: networks of 83,000 weights, about ten minutes a row on one CPU thread."""
     return RowsConfig(
-        generator=small32(),
+        generator=StyleGan2Config.preset("small32"),
         training=AdversarialConfig.preset("small32", images=150_000),
         fine_tune_images=60_000,
         judge=ResNet32Config(tasks=("digit",), classes={"digit": mnist.DIGITS}, weights=_judge("mnist")),
@@ -198,18 +198,13 @@ def mnist_small() -> RowsConfig:
 def faces_small() -> RowsConfig:
     """Drawn faces (not people) with FFHQ-like shares of races, 32 pixels; as long as those of MNIST."""
     return RowsConfig(
-        generator=small32(),
+        generator=StyleGan2Config.preset("small32"),
         training=AdversarialConfig.preset("small32", images=150_000, mirror=True),
         fine_tune_images=60_000,
         judge=ResNet32Config(tasks=(RACE.name,), weights=_judge("faces")),
         task=RACE.name,
         **_places("faces"),
     )
-
-
-def small32() -> StyleGan2Config:
-    """Return the networks that one CPU thread trains at about 250 images a second."""
-    return StyleGan2Config(size=32, latent=64, styles=64, mapping=2, base=512, most=32, architecture="orig")
 
 
 _GPU: Final = WorkersConfig(num_gpus=1.0, num_cpus=4.0)

@@ -3,6 +3,7 @@
 import pytest
 
 from greycard.config import from_dict, to_dict
+from greycard.generators import StyleGan2Config
 from jobs import paper004
 from jobs.paper004 import ROWS, row
 from jobs.train import RECIPES
@@ -51,6 +52,6 @@ def test_recipes_are_full_configs_and_fine_tuning_finds_its_start(name):
 
 
 def test_small_networks_have_the_size_that_a_cpu_trains():
-    networks = paper004.small32()
+    networks = StyleGan2Config.preset("small32")
     count = sum(parameter.numel() for parameter in networks.network().parameters())
     assert 70_000 < count < 110_000

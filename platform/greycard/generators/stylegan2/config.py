@@ -30,7 +30,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "size": 32, "latent": 512, "styles": 512, "mapping": 2, "base": 32768, "most": 512,
         "architecture": "orig", "group": 32,
     },
-    "small32": {"size": 32, "latent": 64, "styles": 64, "mapping": 2, "base": 1024, "most": 64, "architecture": "orig"},
+    "small32": {"size": 32, "latent": 64, "styles": 64, "mapping": 2, "base": 512, "most": 32},
     "tiny": {"size": 16, "latent": 16, "styles": 16, "mapping": 2, "base": 128, "most": 16, "architecture": "orig"},
 }  # fmt: skip
 """Config F (Karras et al. 2020), the 256-pixel and CIFAR-10 networks of StyleGAN2-ADA, and two small ones."""
