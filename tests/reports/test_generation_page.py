@@ -158,6 +158,12 @@ def test_a_class_that_is_never_shown_keeps_its_place(page):
     assert "Imbalanced data never shows 9." in block_of(page, "How often").paragraphs
 
 
+def test_what_hangs_on_the_correction_and_what_has_no_lineage_is_said(page):
+    said = block_of(page, "How far from even").paragraphs
+    assert said == ("The correction for confusions: condition number 1.05 of the confusion matrix.",)
+    assert block_of(page, "lineages").paragraphs[0].startswith("No lineage is shown of 3, 4, 5, 6, 7, 8, 9:")
+
+
 def test_one_system_alone_makes_a_page(tmp_path):
     found = examples.frames(("real-seed0",), classes=RACES)
     kept = {name: found[name] for name in ("scores", "shares")}

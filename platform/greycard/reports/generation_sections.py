@@ -94,6 +94,7 @@ def _discrepancy(page: GenerationPage) -> Block:
         )
     return Block(
         title="How far from even",
+        paragraphs=_correction(page),
         pictures=(
             picture(
                 figures.discrepancy_figure(pd.DataFrame(rows, columns=_BARS).sort_values("reference", kind="stable")),
@@ -104,6 +105,14 @@ def _discrepancy(page: GenerationPage) -> Block:
             ),
         ),
         tables=(tables.fairness(page),),
+    )
+
+
+def _correction(page: GenerationPage) -> tuple[str, ...]:
+    """Say how far the correction for confusions can be trusted; the confusions are the same for all systems."""
+    rows = page.scores.loc[page.scores["measure"] == CORRECTED, "note"]
+    return tuple(
+        f"The correction for confusions: {note}." for note in dict.fromkeys(rows) if isinstance(note, str) and note
     )
 
 
@@ -152,8 +161,11 @@ def _lineages(page: GenerationPage) -> Block | None:
     if page.lineages is None or not len(page.lineages):
         return None
     measure = "angle from it" if page.angles else "distance from it"
+    there = set(page.lineages["label"])
+    none = [nice(name) for name in page.class_names if name not in there]
     return Block(
         title="How the search finds images: lineages",
+        paragraphs=(f"No lineage is shown of {', '.join(none)}: none was found or kept.",) if none else (),
         pictures=(
             Picture(
                 png=to_png(sheets.lineage_sheet(page.lineages, page.class_names, angles=page.angles)),
