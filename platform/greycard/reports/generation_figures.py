@@ -40,7 +40,7 @@ def shares_figure(shares: pd.DataFrame, systems: Mapping[str, str], classes: Seq
     """
     shown = list(systems)
     names = max((len(nice(name)) for name in classes), default=1)
-    width = 0.6 + 0.07 * names + 2.9 * max(len(shown), 1)
+    width = 0.6 + 0.07 * names + (2.7 + 0.05 * names) * max(len(shown), 1)
     figure = Figure(figsize=(width, 2.7 + 1.3 + 0.27 * len(classes)), layout="constrained")
     if not shown:
         say_absent(figure.subplots(), "nothing was audited")

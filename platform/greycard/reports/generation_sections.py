@@ -1,5 +1,6 @@
 """From the frames of a generation audit to the blocks of a page."""
 
+from dataclasses import replace
 from typing import Final
 
 import pandas as pd
@@ -19,6 +20,10 @@ from greycard.reports.pages import Block, Picture, picture
 from greycard.reports.sheets import to_png
 from greycard.reports.tables import Table
 
+_SETS: Final = (
+    "The same of the synthetic sets that generators were trained on, or could be. They are even by the classifier that "
+    "searched; here the second one looks."
+)
 _BARS: Final = ["label", "value", "sd", "floor", "corrected", "paper", "reference"]
 
 
@@ -49,15 +54,15 @@ def _shares(page: GenerationPage) -> Block:
         title="How often each class is shown",
         paragraphs=texts,
         pictures=(
-            picture(
-                figures.shares_figure(page.shares, shown, page.class_names),
+            _pies(
+                page,
+                shown,
                 "shares",
                 "Above: what share of the images each class has (names are left out below 5 %; clockwise from the "
                 "top, in the order of the bars). Below: the same with 95 % intervals, numbers of images, and the share "
                 "that would be even. Diamonds: corrected for the classifier's confusions.",
-                f"Pies and bars of class shares: {', '.join(shown.values())}",
             ),
-            *((_sets(page, made),) if made else ()),
+            *((_pies(page, made, "shares-of-sets", _SETS),) if made else ()),
         ),
         details=(
             ("The numbers by class", details),
@@ -66,14 +71,10 @@ def _shares(page: GenerationPage) -> Block:
     )
 
 
-def _sets(page: GenerationPage, made: dict[str, str]) -> Picture:
-    return picture(
-        figures.shares_figure(page.shares, made, page.class_names),
-        "shares-of-sets",
-        "The same of the synthetic sets that generators were trained on, or could be. They are even by the classifier "
-        "that searched; here the second one looks.",
-        f"Pies and bars of class shares: {', '.join(made.values())}",
-    )
+def _pies(page: GenerationPage, systems: dict[str, str], name: str, caption: str) -> Picture:
+    figure = figures.shares_figure(page.shares, systems, page.class_names)
+    alt = f"Pies and bars of class shares: {', '.join(systems.values())}"
+    return replace(picture(figure, name, caption, alt), wide=len(systems) > 1)
 
 
 def _never(page: GenerationPage, system: str) -> list[str]:
