@@ -1,7 +1,7 @@
 """The studies of `jobs.rebalance`: MNIST-5k and drawn faces on two CPU cores, CIFAR-10 and FFHQ at the paper's scale.
 
-Every row of a study comes from ``jobs.paper004``; the paper's own settings of search and classifiers are in
-``cifar10`` and ``ffhq``, as far as it tells them.
+The rows come from ``jobs.paper004``, the syntheses from ``jobs.synthesize``, which also has the published code's search
+(``published_z``, ``published_w_plus``) to put in ``synthesis``.
 """
 
 from dataclasses import replace
@@ -20,13 +20,13 @@ from greycard.datasets.subsets import LongTailConfig, SubsetConfig
 from greycard.datasets.table import TableConfig
 from greycard.generators import StyleGan2Config
 from greycard.schema import RACE
-from greycard.search.config import LatentSearchConfig, published
+from greycard.search.config import LatentSearchConfig
 from greycard.streaming.pipeline import Resources
 from greycard.synthesis.config import SynthesisConfig
 from greycard.training.adversarial_config import AdversarialConfig
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, SgdConfig
-from jobs import paper004
+from jobs import paper004, synthesize
 from jobs.rebalance_plan import DEFAULT, REAL, REJECTION, RebalanceJob
 from jobs.rebalance_sets import OneSource, OwnSources
 from jobs.shards import ShardsJob
@@ -51,7 +51,7 @@ def mnist() -> RebalanceJob:
         judge=_judge(rows.task, {rows.task: DIGITS}),
         measuring=_measuring(rows.task, {rows.task: DIGITS}),
         printed="CIFAR10-LT",
-        **_small(rows),
+        **_small(rows, synthesize.mnist().synthesis),
     )
 
 
@@ -65,7 +65,7 @@ def faces_ffhq() -> RebalanceJob:
         return ShardsJob(source=source, directory=f"{home}/shards/{name}", split=split)
 
     training = SplitConfig(train=0.9, val=0.1, test=0.0)
-    settings = _small(rows)
+    settings = _small(rows, synthesize.faces().synthesis)
     shares = RACE_MIXES["ffhq_like"]
     realism = replace(settings["audit"].realism, unbalanced=tuple(shares[name] for name in RACE.classes))
     return RebalanceJob(
@@ -149,7 +149,7 @@ def cifar10() -> RebalanceJob:
         judge=replace(_judge(rows.task, classes, width=64), loop=loop),
         measuring=replace(_measuring(rows.task, classes, width=64), loop=loop),
         printed="CIFAR10-LT",
-        **_full(rows, classes),
+        **_full(rows, classes, synthesize.cifar10().synthesis),
     )
 
 
@@ -183,25 +183,17 @@ def ffhq() -> RebalanceJob:
         judge=replace(_judge(rows.task, classes, width=64), classifier=_resnet18(rows.task, classes), loop=loop),
         measuring=replace(_measuring(rows.task, classes), classifier=_resnet18(rows.task, classes), loop=loop),
         printed="FFHQ",
-        **_full(rows, classes, reference_split="val"),
+        **_full(rows, classes, synthesize.ffhq_search().synthesis, reference_split="val"),
     )
 
 
-def _small(rows: paper004.RowsConfig) -> dict[str, Any]:
-    """Return what the studies on two CPU cores share."""
+def _small(rows: paper004.RowsConfig, synthesis: SynthesisConfig) -> dict[str, Any]:
+    """Return what the studies on two CPU cores share: 800 images a class, 20,000 images of each generator audited."""
     classes = {rows.task: rows.judge.class_sets[rows.task]}
     return {
         **_shared(rows),
         "rows": DEFAULT,
-        "synthesis": _synthesis(
-            rows.generator,
-            rows.task,
-            classes,
-            count=800,
-            search=LatentSearchConfig(cap=40),
-            lineages=40,
-            resources=Resources(actors=2),
-        ),
+        "synthesis": replace(synthesis, count=800, val=0.0, resources=Resources(actors=2)),
         "audit": _audit(
             rows.task,
             classes,
@@ -215,18 +207,17 @@ def _small(rows: paper004.RowsConfig) -> dict[str, Any]:
 
 
 def _full(
-    rows: paper004.RowsConfig, classes: dict[str, tuple[str, ...]], *, reference_split: str = "test"
+    rows: paper004.RowsConfig,
+    classes: dict[str, tuple[str, ...]],
+    synthesis: SynthesisConfig,
+    *,
+    reference_split: str = "test",
 ) -> dict[str, Any]:
-    """Return what the studies at the paper's scale share: 50,000 images a class, searched as its published code does.
-
-    Its search starts a lineage of 5,000 latents; here there are at least 20 lineages a class.
-    """
+    """Return what the studies at the paper's scale share."""
     return {
         **_shared(rows),
         "rows": (*rows.rows, REJECTION),
-        "synthesis": _synthesis(
-            rows.generator, rows.task, classes, count=50_000, search=published(), lineages=20, resources=_GPU
-        ),
+        "synthesis": replace(synthesis, val=0.0),
         "audit": _audit(
             rows.task,
             classes,

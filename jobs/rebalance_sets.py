@@ -167,14 +167,8 @@ class OwnSources:
 
     def write(self, directory: str) -> Sets:
         """Write the sets to where each job says, or find them; the study's own directory has no part in it."""
-        for job in filter(None, (self.real, self.balanced, self.measuring, self.reference)):
-            shards.write(job)
-        return Sets(
-            self.real.directory,
-            self.balanced.directory if self.balanced else "",
-            self.measuring.directory,
-            self.reference.directory,
-        )
+        jobs = {"real": self.real, "balanced": self.balanced, "measuring": self.measuring, "reference": self.reference}
+        return Sets(**{name: shards.write(job).uri if job else "" for name, job in jobs.items()})
 
 
 SetsConfig = Annotated[OneSource | OwnSources, Field(discriminator="kind")]

@@ -5,13 +5,14 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from greycard.audits.generation import GenerationFrames, GenerationResult, GeneratorSystem
 from greycard.audits.generation import run as run_audit
 from greycard.classifiers import AnyClassifier
 from greycard.datasets.manifest import Manifest
 from greycard.generators import StyleGan2Config
+from greycard.synthesis.config import Method
 from greycard.synthesis.run import SynthesisResult
 from greycard.synthesis.run import run as run_synthesis
 from greycard.tracking import Run
@@ -20,10 +21,12 @@ from jobs.audit_generators import log_frames
 from jobs.rebalance_models import Judges, Trained
 from jobs.rebalance_plan import RebalanceJob
 from jobs.rebalance_sets import Sets
+from jobs.synthesize import log_synthesis, short_words, summary
 
 TRAINED_ON: Final = "trained_on"
 """The system that is the unbalanced images themselves."""
-METHODS: Final = ("search", "rejection")
+FOLDERS: Final = {"search": "synthesis", "rejection": "rejection"}
+"""Method -> where its set goes in the study's directory."""
 
 
 def set_name(method: str) -> str:
@@ -64,38 +67,27 @@ def synthesise(
         SynthesisError: no image of any class was found, or the disk is full; started again, the study goes on.
     """
     found = {}
-    for method in METHODS[: 2 if job.by_rejection else 1]:
+    for method, folder in FOLDERS.items():
+        if method == "rejection" and not job.by_rejection:
+            continue
         config = replace(
             job.synthesis,
             name=f"{job.study}, {method}",
             generator=generator,
             classifier=judge,
             task=job.task,
-            method=method,
+            method=cast(Method, method),
             like=sets.real,
-            directory=str(job.home / "synthesis" / method),
+            directory=str(job.home / folder),
             ray=job.session,
         )
-        with run.child(f"synthesis-{method}", name=f"synthesis by {method}", params={"method": method}) as child:
-            found[method] = result = run_synthesis(config, on_wave=print)
-            _log_synthesis(result, child)
-        short = ", ".join(f"{name} {count:,}" for name, count in result.shortfalls.items())
-        print(f"{method}: {result.manifest.num_rows():,} images; " + (f"missing: {short}" if short else "none missing"))
+        with run.child(f"synthesis-{method}", name=f"synthesis by {method}", params={"count": config.count}) as child:
+            found[method] = result = run_synthesis(config)
+            log_synthesis(result, child)
+        print(summary(result))
+        if result.shortfalls:
+            print(f"note: {short_words(result)}", flush=True)
     return found
-
-
-def _log_synthesis(result: SynthesisResult, child: Run) -> None:
-    child.log_params({"count": result.config.count, "classes": len(result.config.wanted), "digest": result.digest})
-    frames = result.frames
-    for name in ("counts", "lineages", "duplicates", "cost"):
-        child.log_table(getattr(frames, name), f"tables/{name}.json")
-    numbers: dict[str, float] = {"images": result.manifest.num_rows()}
-    numbers |= {f"missing/{label}": float(count) for label, count in result.shortfalls.items()}
-    numbers |= {f"seconds/{name}": value for name, value in result.seconds.items() if value}
-    for row in frames.cost.to_dict("records"):
-        numbers[f"evaluated_per_chosen/{row['label']}"] = float(row["evaluated_per_chosen"])
-    child.log_metrics(numbers)
-    child.log_dataset(result.manifest, "synthetic", result.manifest.uri)
 
 
 def audit(

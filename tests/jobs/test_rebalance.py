@@ -15,6 +15,7 @@ from greycard.datasets.manifest import Manifest
 from greycard.datasets.mnist import MnistConfig
 from greycard.datasets.records import DataError, checked_index
 from greycard.datasets.shards import load_images
+from greycard.datasets.splits import SplitConfig
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import job_run
 from jobs import rebalance as rebalance_job
@@ -22,7 +23,9 @@ from jobs.rebalance import rebalance
 from jobs.rebalance_models import balanced_accuracy, train_rows
 from jobs.rebalance_plan import REAL, REJECTION, RebalanceJob
 from jobs.rebalance_recipes import RECIPES, smoke
-from jobs.rebalance_sets import OneSource, Sets
+from jobs.rebalance_sets import OneSource, OwnSources, Sets
+from jobs.rebalance_steps import FOLDERS
+from jobs.shards import ShardsJob
 
 DIGITS = MnistConfig(colored=False)
 
@@ -81,6 +84,23 @@ def test_people_are_not_cut_by_image():
         faces.write("nowhere")
     with pytest.raises(DataError, match=r"'digits'.*digit"):
         cut(OneSource(source=DIGITS, attribute="digits"))
+
+
+def test_own_sources_are_written_where_each_says(tmp_path):
+    def drawn(name, mix, split):
+        source = FacesConfig(count=24, size=16, mix=mix, images_per_identity=1)
+        return ShardsJob(source=source, directory=str(tmp_path / name), split=split)
+
+    whole = SplitConfig(train=0.5, val=0.5, test=0.0, exact=True)
+    held_out = SplitConfig(train=0.0, val=0.0, test=1.0)
+    config = OwnSources(
+        real=drawn("real", "ffhq_like", whole),
+        measuring=drawn("measuring", "balanced", whole),
+        reference=drawn("reference", "balanced", held_out),
+    )
+    sets = config.write("not used")
+    assert sets == Sets(str(tmp_path / "real"), "", str(tmp_path / "measuring"), str(tmp_path / "reference"))
+    assert set(Manifest.load(sets.reference).counts["test"]["race"].values()) == {6}
 
 
 def test_balanced_accuracy_by_hand():
@@ -180,7 +200,7 @@ def test_a_study_goes_on_after_a_failure_and_leaves_table_page_and_runs(job, sto
     assert "reads" in left.notes[0]
     assert "times" in left.verdict
     for method, missing in left.shortfalls.items():
-        made = Manifest.load(Path(job.directory) / "synthesis" / method / "shards").counts["train"]["digit"]
+        made = Manifest.load(Path(job.directory) / FOLDERS[method] / "shards").counts["train"]["digit"]
         assert {name: 4 - count for name, count in made.items() if count < 4} == missing
         gone = [name for name, count in made.items() if not count]
         assert not gone or any(f"By {method} not one image of {', '.join(gone)}" in note for note in left.notes)
