@@ -96,7 +96,7 @@ class ClassifierTraining:
 
 
 Classifying = ClassifierTraining | PredictorTraining
-AnyTraining = CodecTraining | Classifying | GeneratorTraining
+AnyTraining = CodecTraining | ParityCodecTraining | Classifying | GeneratorTraining
 Training = Annotated[AnyTraining, Field(discriminator="kind")]
 _Supervised = CodecTraining | ParityCodecTraining | Classifying  # trained epoch by epoch towards an objective
 
