@@ -13,6 +13,7 @@ from jobs import command
 from jobs.train_plan import TrainJob
 from jobs.tune import STUDIES, ResumeError, check_resume
 from jobs.tune_choice import choose, distinct
+from jobs.tune_codecs import CodecFamily
 from jobs.tune_plan import ConfirmConfig, Cost, TuneJob, with_settings
 from jobs.tune_predictors import PredictorFamily
 from jobs.tune_rates import CodecRows, compare_codecs, group_means, verdict_of
@@ -199,3 +200,9 @@ def test_groups_without_images_are_nan_with_count_0():
     assert frame.loc[("a", "psnr_db"), "value"] == 25
     assert np.isnan(frame.loc[("b", "psnr_db"), "value"])
     assert frame.loc[("b", "psnr_db"), "count"] == 0
+
+
+def test_a_codecs_recipe_is_a_training_job_too(tmp_path):
+    recipe = CodecFamily(codecs(tmp_path), None).recipe("best", {"parity.lam": 1e-3, "parity.mu": 2.0}, (0, 1))
+    assert config.from_yaml(TrainJob, config.to_yaml(recipe)) == recipe
+    assert [(parity.lam, parity.mu) for parity in recipe.models[0].parity] == [(1e-3, 2.0)]
