@@ -100,7 +100,7 @@ def test_own_sources_are_written_where_each_says(tmp_path):
     )
     sets = config.write("not used")
     assert sets == Sets(str(tmp_path / "real"), "", str(tmp_path / "measuring"), str(tmp_path / "reference"))
-    assert set(Manifest.load(sets.reference).counts["test"]["race"].values()) == {6}
+    assert Manifest.load(sets.reference).splits == ("test",)
 
 
 def test_balanced_accuracy_by_hand():
