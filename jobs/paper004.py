@@ -189,7 +189,7 @@ def mnist_small() -> RowsConfig:
         generator=StyleGan2Config.preset("small32"),
         training=AdversarialConfig.preset("small32", images=150_000),
         fine_tune_images=60_000,
-        judge=ResNet32Config(tasks=("digit",), classes={"digit": mnist.DIGITS}, weights=_judge("mnist")),
+        judge=ResNet32Config(tasks=("digit",), classes={"digit": mnist.DIGITS}, width=8, weights=_judge("mnist")),
         task="digit",
         **_places("mnist"),
     )
@@ -201,7 +201,7 @@ def faces_small() -> RowsConfig:
         generator=StyleGan2Config.preset("small32"),
         training=AdversarialConfig.preset("small32", images=150_000, mirror=True),
         fine_tune_images=60_000,
-        judge=ResNet32Config(tasks=(RACE.name,), weights=_judge("faces")),
+        judge=ResNet32Config(tasks=(RACE.name,), width=8, weights=_judge("faces")),
         task=RACE.name,
         **_places("faces"),
     )

@@ -48,7 +48,7 @@ def mnist() -> RebalanceJob:
         title="Balanced digits from an unbalanced generator",
         directory="runs/paper004/mnist",
         data=OneSource(source=MnistConfig(colored=False), attribute="digit"),
-        judge=_judge(rows.task, {rows.task: DIGITS}),
+        judge=_judge(rows.judge),
         measuring=_measuring(rows.task, {rows.task: DIGITS}),
         printed="CIFAR10-LT",
         **_small(rows, synthesize.mnist().synthesis),
@@ -78,7 +78,7 @@ def faces_ffhq() -> RebalanceJob:
             measuring=drawn("measuring", 5000, "balanced", 3, training),
             reference=drawn("reference", 2000, "balanced", 4, SplitConfig(train=0.0, val=0.0, test=1.0)),
         ),
-        judge=replace(_judge(rows.task, {}), loop=_short(epochs=12)),
+        judge=replace(_judge(rows.judge), loop=_short(epochs=12)),
         measuring=replace(_measuring(rows.task, {}), loop=_short(epochs=12)),
         printed="FFHQ",
         **settings | {"audit": replace(settings["audit"], realism=realism)},
@@ -98,7 +98,7 @@ def smoke() -> RebalanceJob:
             source=MnistConfig(colored=False, per_digit=40), attribute="digit", reference=8, measuring=10, validating=2
         ),
         task="digit",
-        judge=replace(_judge("digit", classes, width=2), loop=loop),
+        judge=replace(_judge(ResNet32Config(tasks=("digit",), classes=classes, width=2)), loop=loop),
         measuring=replace(_measuring("digit", classes, width=4), loop=loop),
         generator=generator,
         training=AdversarialConfig.preset("tiny", images=64, report_images=32),
@@ -146,7 +146,7 @@ def cifar10() -> RebalanceJob:
                 source=Cifar10Config(parts=("test",)), directory=f"{home}/shards/reference", split=_SOURCE
             ),
         ),
-        judge=replace(_judge(rows.task, classes, width=64), loop=loop),
+        judge=replace(_judge(rows.judge), loop=loop),
         measuring=replace(_measuring(rows.task, classes, width=64), loop=loop),
         printed="CIFAR10-LT",
         **_full(rows, classes, synthesize.cifar10().synthesis),
@@ -180,7 +180,7 @@ def ffhq() -> RebalanceJob:
             measuring=ShardsJob(source=labelled, directory=f"{home}/shards/measuring", split=_SOURCE),
             reference=faces,
         ),
-        judge=replace(_judge(rows.task, classes, width=64), classifier=_resnet18(rows.task, classes), loop=loop),
+        judge=replace(_judge(rows.judge), loop=loop),
         measuring=replace(_measuring(rows.task, classes), classifier=_resnet18(rows.task, classes), loop=loop),
         printed="FFHQ",
         **_full(rows, classes, synthesize.ffhq_search().synthesis, reference_split="val"),
@@ -236,11 +236,11 @@ def _shared(rows: paper004.RowsConfig) -> dict[str, Any]:
     return {name: getattr(rows, name) for name in names}
 
 
-def _judge(task: str, classes: dict[str, tuple[str, ...]], width: int = 8) -> ClassifierTraining:
-    """Return the judge: a ResNet-32 as the paper's, with classes weighted since it learns unbalanced images."""
+def _judge(classifier: ClassifierConfig) -> ClassifierTraining:
+    """Return the training of a judge: with weighted classes, since it learns unbalanced images."""
     return ClassifierTraining(
         name="judge",
-        classifier=ResNet32Config(tasks=(task,), classes=classes, width=width),
+        classifier=replace(classifier, weights=""),
         seeds=(0,),
         a_model="all",
         loop=_short(epochs=40),
