@@ -24,7 +24,7 @@ from jobs.train_predictors import PredictorTraining, Weighting
 
 LAM: Final = 150.0
 LOSSES: Final[tuple[FairLossConfig, ...]] = (
-    Iou(lam=LAM),
+    Iou(lam=LAM, reduction="mean"),  # as the published code, whose λ this is
     EoL2(lam=LAM),
     EoMi(lam=LAM),
     DpL2(lam=LAM),
@@ -110,3 +110,21 @@ def training(setting: Setting, seeds: tuple[int, ...] = (0,)) -> TrainJob:
         size=setting.size,
         registry="paper002",
     )
+
+
+def train_celeba() -> TrainJob:
+    """Table 1 of paper 002: SlimCNN on CelebA, a baseline and five fairness losses for Male and for Young (a GPU)."""
+    return training(celeba())
+
+
+def train_utkface() -> TrainJob:
+    """Table 2 of paper 002: EfficientNet-B1 on UTKFace, a baseline and five losses for gender and for race (a GPU)."""
+    return training(utkface())
+
+
+def train_siim() -> TrainJob:
+    """Table 3 of paper 002: EfficientNet-B1 on SIIM-ISIC, a baseline and five losses for sex (a GPU)."""
+    return training(siim())
+
+
+RECIPES: Final = {"paper002_celeba": train_celeba, "paper002_utkface": train_utkface, "paper002_siim": train_siim}

@@ -122,8 +122,8 @@ def rfw() -> ShardsJob:
 
 
 def celeba() -> ShardsJob:
-    """CelebA, aligned crops, its own partition: set source.root."""
-    return ShardsJob(source=CelebAConfig(), directory="runs/shards/celeba", split=SplitConfig(by="source"))
+    """CelebA, aligned crops, all 40 attributes, its own partition: set source.root."""
+    return ShardsJob(source=CelebAConfig(names=()), directory="runs/shards/celeba", split=SplitConfig(by="source"))
 
 
 def fairface() -> ShardsJob:

@@ -25,7 +25,7 @@ from greycard.training.fit import ModelTask
 from greycard.training.fit_generator import GeneratorTask
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
-from jobs import command, paper004
+from jobs import command, paper002, paper004
 from jobs.train_driver import Driver, TrainedModel, outcome_of
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, WorkersConfig, plan
 from jobs.train_predictors import PredictorTraining, describe_cells
@@ -252,6 +252,7 @@ RECIPES = {
     "demo_codecs": demo_codecs,
     "demo_classifiers": demo_classifiers,
     "photos_codecs": photos_codecs,
+    **paper002.RECIPES,
     **paper004.RECIPES,
 }
 
