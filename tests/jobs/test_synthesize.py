@@ -33,9 +33,10 @@ def test_a_set_is_logged_with_its_account(models, tmp_path, monkeypatch, capsys)
     store = f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     home = tmp_path / "set"
+    folder = str(models[0].weights).rpartition("/")[0]
+    monkeypatch.chdir(folder)  # where relative weights are looked for without ``models``
     job = SynthesisJob(
         study="kinds",
-        models=str(models[0].weights).rpartition("/")[0],
         synthesis=SynthesisConfig(
             generator=dataclasses.replace(models[0], weights="generator"),
             classifier=dataclasses.replace(models[1], weights="classifier"),
