@@ -21,7 +21,7 @@ from greycard.search.config import LatentSearchConfig
 from greycard.search.lineage import Candidate, Floats, Lineage, Start, on_sphere
 
 SCALE_SEEDS: Final = 512  # random latents from which the scales of steps and of features are estimated
-_SCALE_SEED: Final = 1 << 40  # far from the seeds that searches start from
+_SCALE_SEED: Final = 1 << 31  # far from the seeds that searches start from; torch keeps 32 bits of a seed
 _LOOK: Final = 32  # seeds that are looked at first for a start; then twice as many, and so on up to a batch
 _REMEMBERED: Final = 8192  # labels of seeds that are kept, since rows of several classes look at the same ones
 
