@@ -66,7 +66,7 @@ def training() -> PredictorTraining:
     Few epochs: once all training images are known by heart, no group difference is left there to act on.
     """
     loop = LoopConfig(
-        epochs=6,
+        epochs=8,
         batch_size=64,
         optimizer=AdamConfig(learning_rate=3e-3, weight_decay=0.01),
         schedule=CosineConfig(warmup=0.15),
@@ -83,7 +83,7 @@ def training() -> PredictorTraining:
     )
     return PredictorTraining(
         name=TARGET,
-        classifier=ResNetConfig(tasks=(TARGET,), classes={TARGET: HIGH}, width=8, shared=True),
+        classifier=ResNetConfig(tasks=(TARGET,), classes={TARGET: HIGH}, width=4, shared=True),
         target=TARGET,
         sensitive=(COLOR,),
         loop=loop,
