@@ -15,7 +15,7 @@ from torch import Tensor
 
 from greycard.metrics.no_reference.clip_network import DEVIATION, MEAN, NEEDED, image_directions, text_directions
 from greycard.metrics.no_reference.columns import describe_quality
-from greycard.metrics.no_reference.images import Judged, check_images
+from greycard.metrics.no_reference.images import Judged, check_images, padded_batches
 from greycard.metrics.no_reference.states import read_state
 from greycard.metrics.perceptual import MeasureUnavailable
 
@@ -144,11 +144,10 @@ class ClipIqaMeasure:
         mean, deviation = (torch.tensor(part, device=self._config.device)[:, None, None] for part in (MEAN, DEVIATION))
         scale = self._state["logit_scale"].double().exp()
         found = [torch.zeros(0, dtype=torch.float64)]
-        for batch in torch.split(images, self._config.compute_batch):
-            padded = torch.cat([batch, batch[-1:].expand(self._config.compute_batch - len(batch), -1, -1, -1)])
-            seen = image_directions((padded.to(self._config.device) / 255.0 - mean) / deviation, self._state)
-            pairs = (scale * seen.double() @ self._texts.double().T).reshape(len(padded), -1, 2)
-            found.append(pairs.softmax(dim=2)[..., 0].mean(dim=1)[: len(batch)].cpu())
+        for batch, count in padded_batches(images, self._config.compute_batch):
+            seen = image_directions((batch.to(self._config.device) / 255.0 - mean) / deviation, self._state)
+            pairs = (scale * seen.double() @ self._texts.double().T).reshape(len(batch), -1, 2)
+            found.append(pairs.softmax(dim=2)[..., 0].mean(dim=1)[:count].cpu())
         return torch.cat(found)
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from greycard.metrics.no_reference.columns import describe_quality
 from greycard.metrics.no_reference.eq_face_network import HEAD, NEEDED_OF_BACKBONE, NEEDED_OF_HEAD, SIZE, quality
-from greycard.metrics.no_reference.images import Judged, check_images
+from greycard.metrics.no_reference.images import Judged, check_images, padded_batches
 from greycard.metrics.no_reference.states import read_state
 from greycard.metrics.perceptual import MeasureUnavailable
 
@@ -120,9 +120,8 @@ class EqFaceMeasure:
         """Measure (N, 3, H, W) uint8 faces; returns (N,) float64."""
         check_images(images)
         found = [torch.zeros(0, dtype=torch.float64)]
-        for batch in torch.split(images, self._config.compute_batch):
-            padded = torch.cat([batch, batch[-1:].expand(self._config.compute_batch - len(batch), -1, -1, -1)])
-            found.append(quality(self._prepare(padded), self._backbone, self._head)[: len(batch)].cpu())
+        for batch, count in padded_batches(images, self._config.compute_batch):
+            found.append(quality(self._prepare(batch), self._backbone, self._head)[:count].cpu())
         return torch.cat(found)
 
     def _prepare(self, images: Tensor) -> Tensor:

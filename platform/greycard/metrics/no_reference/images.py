@@ -1,5 +1,6 @@
 """What no-reference measures ask of a batch, its brightness, and what they answer: a number or a reason an image."""
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -26,6 +27,13 @@ class Judged(NamedTuple):
 def judged(found: list[tuple[float, str]]) -> Judged:
     """Return (value, reason) pairs as one answer."""
     return Judged(torch.tensor([value for value, _ in found], dtype=torch.float64), tuple(why for _, why in found))
+
+
+def padded_batches(images: Tensor, count: int) -> Iterator[tuple[Tensor, int]]:
+    """Yield batches of always ``count`` images, the last ones repeated, and how many of each were asked for."""
+    for start in range(0, len(images), count):
+        batch = images[start : start + count]
+        yield torch.cat([batch, batch[-1:].expand(count - len(batch), -1, -1, -1)]), len(batch)
 
 
 def check_images(images: Tensor) -> None:

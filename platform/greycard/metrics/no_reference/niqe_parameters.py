@@ -58,8 +58,8 @@ def read(path: str | Path) -> NiqeParameters:
         ValueError: the file is not one of arrays, or they have other names, shapes or values.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {name: file[name] for name in file.files} if isinstance(file, np.lib.npyio.NpzFile) else {}
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+            held = {name: file[name] for name in file.files}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not an .npz file of plain arrays: {error}") from None
     mean, covariance = (_array(held, names, path) for names in (_MEAN, _COVARIANCE))

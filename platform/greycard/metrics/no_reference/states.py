@@ -1,6 +1,5 @@
 """A user's file of a network's tensors, read without running anything that it may hold."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,8 +21,10 @@ def read_state(path: str | Path, prefix: str = "", needed: tuple[str, ...] = ())
     """
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is not a file of plain weights: {str(error).splitlines()[0]}") from None
+    except OSError:
+        raise
+    except Exception as error:  # bytes that are no weights break the reader in any way
+        raise ValueError(f"{path} is not a file of plain weights: {repr(error).splitlines()[0][:200]}") from None
     if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
         held = held["state_dict"]
     named = held if isinstance(held, Mapping) else {}
