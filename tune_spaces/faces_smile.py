@@ -41,7 +41,7 @@ def study() -> TuneJob:
         search=SearchConfig(
             trials=20,
             startup=8,
-            seeds=(0, 1),
+            seeds=(0, 1, 2),
             points=({"fair.kind": "eo_l2", "fair.lam": 1.0}, {"fair.kind": "iou", "fair.lam": 10.0}),
         ),
         workers=WorkersConfig(parallel=2),
@@ -51,13 +51,13 @@ def study() -> TuneJob:
 def shards(directory: str) -> ShardsJob:
     """Return the faces, of which the training split is thinned."""
     faces = FacesConfig(
-        count=18_000, size=32, images_per_identity=1, seed=20, smile=dict.fromkeys(RACE.classes, SMILES)
+        count=20_000, size=32, images_per_identity=1, seed=20, smile=dict.fromkeys(RACE.classes, SMILES)
     )
     bias = ThinConfig(where={RACE.name: ("African",), SMILE.name: ("yes",)}, share=KEPT)
     return ShardsJob(
         source=faces,
         directory=directory,
-        split=SplitConfig(train=0.4, val=0.2, test=0.4),
+        split=SplitConfig(train=0.4, val=0.25, test=0.35),
         subset=SubsetConfig(thin=(bias,)),
     )
 
@@ -73,7 +73,7 @@ def training() -> PredictorTraining:
         channels_last=True,
     )
     fair_loop = LoopConfig(
-        epochs=3,
+        epochs=4,
         batch_size=256,
         optimizer=AdamConfig(learning_rate=2e-3, weight_decay=0.01),
         schedule=CosineConfig(warmup=0.1),
