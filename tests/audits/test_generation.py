@@ -14,6 +14,7 @@ from greycard.datasets.manifest import ManifestError
 from greycard.datasets.storage import Folder
 from greycard.generators import StyleGan2Config
 from greycard.metrics.discrepancy import discrepancy
+from greycard.metrics.no_reference import Brisque, ClipIqa, EqFace, Niqe
 from greycard.metrics.perceptual import MeasureUnavailable
 from greycard.metrics.realism import FeatureMoments
 from greycard.metrics.realism_distances import frechet
@@ -214,6 +215,8 @@ def test_what_is_finished_is_not_made_again(shards, tmp_path):
         ({"classifier": ReaderConfig(classes=("a", "b", "c", "e"))}, ManifestError, "unknown kind label 'e'"),
         ({"reference": "nowhere"}, ManifestError, "no manifest.json"),
         ({"inception": "nowhere.pth"}, MeasureUnavailable, "fetch https"),
+        ({"quality": (EqFace(),)}, MeasureUnavailable, "eqface is not available: no EQ-Face weights named"),
+        ({"quality": (Niqe(weights="any.npz"),)}, ValueError, r"audit.quality: niqe needs .*; leave it out"),
     ],
 )
 def test_what_can_not_work_is_refused_with_the_reason(shards, tmp_path, change, error, message):
@@ -224,7 +227,8 @@ def test_what_can_not_work_is_refused_with_the_reason(shards, tmp_path, change, 
 def test_the_config_is_a_recipe():
     classifier = ResNet32Config(tasks=("kind",), classes={"kind": KINDS})
     system = GeneratorSystem(name="one", generator=StyleGan2Config(size=32))
-    config = GenerationAudit(systems=(system,), classifier=classifier, task="kind")
+    quality = (ClipIqa(weights="clip.pt"), Brisque(weights=("svm.txt", "ranges.json")))
+    config = GenerationAudit(systems=(system,), classifier=classifier, task="kind", quality=quality)
     assert from_dict(GenerationAudit, to_dict(config)) == config
     assert override(config, ["systems.0.generator.truncation=0.5"]).systems[0].generator.truncation == 0.5
     for setting, message in (

@@ -40,6 +40,7 @@ from greycard.audits.weights import Pinned, pin
 from greycard.datasets.manifest import Manifest, check_classes
 from greycard.datasets.storage import Folder
 from greycard.metrics.inception import InceptionConfig
+from greycard.metrics.perceptual import MeasureUnavailable
 from greycard.schema import ERROR, IMAGE_ID, OK, STATUS, unknown
 from greycard.streaming.decode import Decode
 from greycard.streaming.generating import BULK, PARTNER, SEED, GenerationStage, keep, seed_rows
@@ -154,8 +155,12 @@ def run(config: GenerationAudit, on_system_done: Callable[[SystemResult], Any] |
         RayError: Ray is not reachable, or the actors do not fit the cluster.
         PipelineError: a stage could not be built or kept dying.
         AuditError: a directory that holds another audit's results, missing rows, or more failed rows than allowed.
-        MeasureUnavailable: ``inception`` names no file.
+        MeasureUnavailable: ``inception`` or a measure of ``quality`` names no file.
     """
+    for item in config.quality:
+        missing = getattr(item, "missing", None)
+        if missing is not None and (reason := missing()):
+            raise MeasureUnavailable(item.name, reason)
     check = getattr(config.classifier, "check_size", None)
     if check is not None:
         check(config.size, config.size)

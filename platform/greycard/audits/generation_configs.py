@@ -6,6 +6,7 @@ from typing import Any, Final
 from greycard.audits.configs import check_name
 from greycard.classifiers import ClassifierConfig
 from greycard.generators import GeneratorConfig
+from greycard.metrics.no_reference import NoReferenceConfig
 from greycard.schema import unknown
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
@@ -108,7 +109,8 @@ class GenerationAudit:
         resize: cut and resample real images of another size; otherwise they fail.
         inception: file of the Inception weights of torch-fidelity (``weights-inception-2015-12-05-6726825d.pth``), for
             ``fid``, ``kid`` and ``inception_score``; "" measures with the classifier's features alone.
-        quality: no-reference measures, one number an image: configs with ``name`` and ``build()``, as
+        quality: no-reference measures, one number an image (``greycard.metrics.no_reference.available`` tells which can
+            be taken). Code may put any config with ``name`` and ``build()`` here, as
             ``greycard.streaming.generating.QualityBuilder`` says.
         paths: images of each generator whose path length is measured; 0 leaves it out.
         realism: how sets are compared; it may change when an audit goes on.
@@ -129,7 +131,7 @@ class GenerationAudit:
     size: int = 32
     resize: bool = False
     inception: str = ""
-    quality: tuple[Any, ...] = ()
+    quality: tuple[NoReferenceConfig, ...] = ()
     paths: int = 0
     realism: RealismConfig = field(default_factory=RealismConfig)
     max_failed_share: float = 0.01
@@ -163,6 +165,9 @@ class GenerationAudit:
             raise ValueError(
                 f"audit.quality must be configs of no-reference measures with different names, got {measures}"
             )
+        for item in self.quality:
+            if reason := _unfit(item, self.size):
+                raise ValueError(f"audit.quality: {reason}; leave it out")
         if not 0.0 <= self.max_failed_share <= 1.0:
             raise ValueError(f"audit.max_failed_share must be 0..1, got {self.max_failed_share}")
 
@@ -175,6 +180,12 @@ class GenerationAudit:
         """The reference and the systems, in the order of the tables."""
         held_out = GeneratorSystem(name=REFERENCE, images=self.reference, split=self.reference_split)
         return (held_out, *self.systems)
+
+
+def _unfit(measure: Any, size: int) -> str:
+    """Return "" or why images of a size have no value, where the measure can tell."""
+    unfit = getattr(measure, "unfit", None)
+    return "" if unfit is None else str(unfit(size, size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
