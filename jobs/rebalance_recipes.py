@@ -193,7 +193,13 @@ def _small(rows: paper004.RowsConfig, synthesis: SynthesisConfig) -> dict[str, A
     return {
         **_shared(rows),
         "rows": DEFAULT,
-        "synthesis": replace(synthesis, count=800, val=0.0, resources=Resources(actors=2)),
+        "synthesis": replace(
+            synthesis,
+            count=800,
+            val=0.0,
+            search=replace(synthesis.search, start_budget=1000),  # a class of 1 % is missed 4 times in 100,000
+            resources=Resources(actors=2),
+        ),
         "audit": _audit(
             rows.task,
             classes,
