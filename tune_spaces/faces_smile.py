@@ -51,7 +51,7 @@ def study() -> TuneJob:
 def shards(directory: str) -> ShardsJob:
     """Return the faces, of which the training split is thinned."""
     faces = FacesConfig(
-        count=20_000, size=32, images_per_identity=1, seed=20, smile=dict.fromkeys(RACE.classes, SMILES)
+        count=20_000, size=32, images_per_identity=1, seed=77, smile=dict.fromkeys(RACE.classes, SMILES)
     )
     bias = ThinConfig(where={RACE.name: ("African",), SMILE.name: ("yes",)}, share=KEPT)
     return ShardsJob(

@@ -50,12 +50,12 @@ def study() -> TuneJob:
 
 def shards(directory: str) -> ShardsJob:
     """Return the digits, of which the training split is thinned."""
-    digits = MnistConfig(colors=("yellow", "blue"), shares=(0.5, 0.5), contrasts=(1.0, 0.5), correlation=0.0)
+    digits = MnistConfig(colors=("yellow", "blue"), shares=(0.5, 0.5), contrasts=(1.0, 0.5), correlation=0.0, seed=7)
     bias = ThinConfig(where={COLOR: ("blue",), "digit": DIGITS[:5]}, share=KEPT)
     return ShardsJob(
         source=digits,
         directory=directory,
-        split=SplitConfig(by="image", train=0.5, val=0.2, test=0.3, exact=True),
+        split=SplitConfig(by="image", train=0.5, val=0.2, test=0.3, exact=True, seed=7),
         subset=SubsetConfig(thin=(bias,)),
     )
 
