@@ -7,6 +7,21 @@ published example (L_iou on SIIM-ISIC), for every loss: set it to what a search 
 
 CelebA's shards must hold all 40 attributes (``datasets.celeba.ATTRIBUTES``), since its predictor has 40 heads. Images
 are squares here, so CelebA's 218 x 178 are cut to 178 x 178.
+
+What else differs from the published code, and how to have it (N counts a recipe's sensitive attributes from 0, M its
+fairness losses; in a search ``trial.training`` stands for ``models.N`` and ``trial.fair`` for ``models.N.fair.M``):
+
+- EfficientNet-B1 starts from random weights, there from ImageNet's: set ``models.N.classifier.pretrained`` to a file of
+  torchvision's ImageNet weights (the code takes those of efficientnet_pytorch). Numbers from random weights are not
+  comparable with Tables 2 and 3.
+- SIIM-ISIC is not augmented, there with flips, rotations by any angle and colour jitter. Of these there is the
+  mirroring left to right: ``models.N.loop.mirror=true``.
+- SIIM-ISIC's shards are split by patient and leave a missing sex unknown: the code's (by image, the mode filled in)
+  are written by ``python -m jobs.shards siim_published_split``, and taken with ``shards``.
+- A fairness loss leaves out cells without rows; there the whole batch's loss is 0, or an absent class's IoU:
+  ``models.N.fair.M.empty=zero_batch``.
+- σ_IOU leaves out a class that a group has no images of, there it scores 0. Training and searches have no field for
+  that; ``metrics.prediction_disparity.sigma_iou(tables, published=True)`` computes it.
 """
 
 from dataclasses import replace

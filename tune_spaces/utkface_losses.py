@@ -2,6 +2,9 @@
 
 What the paper leaves to five tables with one λ each: losses differ in scale by orders of magnitude, so they can only be
 compared at the λ that suits each.
+
+A trial of the kind that ``trial.fair`` has, iou, keeps its fields: the mean over groups, as in ``utkface_age``. Any
+other kind starts from its own defaults, so ``--set trial.fair.empty=zero_batch`` would reach the trials of iou alone.
 """
 
 from dataclasses import replace
