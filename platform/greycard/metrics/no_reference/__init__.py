@@ -38,7 +38,7 @@ def available(measures: Sequence[NoReferenceConfig], size: int) -> Available:
 
     Example:
         >>> found = available([Niqe()], 32)
-        >>> found.measures, found.absent["niqe"][:41]
+        >>> found.measures, found.absent["niqe"][:42]
         ((), 'niqe needs at least two whole blocks of 96')
     """
     reasons = {measure.name: measure.unfit(size, size) or measure.missing() for measure in measures}
