@@ -145,12 +145,16 @@ def label_weights(training: Weighted, manifest: Manifest) -> dict[str, tuple[flo
 
 
 def describe_cells(training: PredictorTraining, manifest: Manifest) -> dict[str, str]:
-    """Return split -> which (label, group) cells of train and val have no rows, with the counts; "" where all have."""
+    """Return split -> which (label, group) cells have no rows, with the counts; "" where all have.
+
+    Of train, of val, and of test where there is one: what is missing there can not be judged at the end.
+    """
     minimised = objective(training, manifest)
     names = tuple(dict.fromkeys((training.target, *training.sensitive)))
     return {
         split: describe_empty(
             minimised.cells(load_labels(manifest, split, names)), minimised.classes, minimised.group_names
         )
-        for split in ("train", "val")
+        for split in ("train", "val", "test")
+        if split != "test" or split in manifest.splits
     }

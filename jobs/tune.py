@@ -1,7 +1,8 @@
 """Search for a trade-off: from a biased baseline to a chosen λ, confirmed with several seeds on the test split.
 
     python -m jobs.tune faces_smile
-    python -m jobs.tune utkface_age --set shards.0.source.root=/data/UTKFace --set search.num_gpus=0.25
+    python -m jobs.tune utkface_age --set shards.0.source.root=/data/UTKFace --set search.num_gpus=0.25 \\
+        --set search.concurrent=4 --set workers.num_gpus=1
     python -m jobs.tune faces_smile --resume
 
 One command writes the shards, trains a baseline a seed, searches (Ray Tune runs the trials, Optuna suggests them),
@@ -12,6 +13,11 @@ decisions, registers them with the aliases best and knee, and writes DIRECTORY/r
 Started again in the same directory it goes on where it was: models, trials, audited images and MLflow runs that are
 there are kept, and a finished study is only reported again. --resume does the same, but refuses to start from nothing.
 More trials (--set search.trials=40) continue a finished search.
+
+search.num_gpus is the share of a GPU that a trial gets, and search.concurrent how many trials run at once: a quarter
+each fills one GPU with four. workers.num_gpus is for the baselines and the chosen ones. A model is put on its GPU by
+the device of its loops, which is auto in the studies of paper 002 and cpu in the others: there also --set
+trial.training.loop.device=auto --set trial.training.fair_loop.device=auto (of codecs, fine_tune.device).
 
 While it runs, `make search-ui STUDY=faces_smile` shows the trials in optuna-dashboard, `make ui` in MLflow, and
 `tensorboard --logdir DIRECTORY/search/tensorboard` their curves.

@@ -66,7 +66,7 @@ class PredictorFamily:
         self.show: tuple[str, ...] = ()
 
     def warnings(self) -> list[str]:
-        """Say which (label, group) cells of train and val have no rows."""
+        """Say which (label, group) cells of train, val and test have no rows."""
         cells = describe_cells(self.trial.training, self.manifest)
         return [f"{split}: {text}" for split, text in cells.items() if text]
 

@@ -94,17 +94,30 @@ def test_class_weights_follow_the_training_split_by_class_index(shards, tmp_path
         assert weights[task] == pytest.approx(2 / counts / (1 / counts).sum(), rel=1e-5)
 
 
+def counted_cells(manifest, split):
+    labels = load_labels(manifest, split, ("skin_type", "race"))
+    cells = np.zeros((6, 4), int)
+    np.add.at(cells, (labels["skin_type"].numpy(), labels["race"].numpy()), 1)
+    return cells
+
+
+def without_test(manifest):
+    return dataclasses.replace(manifest, rows={"train": manifest.rows["train"], "val": manifest.rows["val"]})
+
+
 def test_empty_cells_are_told_with_names_and_counts(shards):
     skin = dataclasses.replace(
         EYES, classifier=ResNetConfig(tasks=("skin_type",), width=2), target="skin_type", fair=()
     )
     manifest = Manifest.load(shards)
     told = describe_cells(skin, manifest)
+    assert list(told) == ["train", "val", "test"]
+    assert told["test"].count("(of ") == (counted_cells(manifest, "test") == 0).sum() > 0
+    assert list(describe_cells(skin, without_test(manifest))) == ["train", "val"]
     labels = load_labels(manifest, "val", ("skin_type", "race"))
     images = load_images(shards, "val", size=8, attributes=("skin_type", "race"))
     assert all(torch.equal(labels[name], images.labels[name]) for name in labels)
-    cells = np.zeros((6, 4), int)
-    np.add.at(cells, (labels["skin_type"].numpy(), labels["race"].numpy()), 1)
+    cells = counted_cells(manifest, "val")
     assert told["val"].startswith(f"{(cells == 0).sum()} of 24 (label, group) cells have no rows")
     label, group = np.argwhere(cells == 0)[0]
     race = manifest.attributes["race"][group]

@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from greycard import config
+from greycard.losses import LOSSES, Iou, IouPaired
 from greycard.tuning import Choice, Float, Goal, Int
-from jobs import command
+from jobs import command, paper002
 from jobs.train_plan import TrainJob
 from jobs.tune import STUDIES, ResumeError, check_resume
 from jobs.tune_choice import choose, distinct
@@ -36,7 +37,7 @@ def test_the_papers_searches_are_as_the_paper_has_them():
         assert study.search.trials == trials
         assert study.space == {"fair.lam": LAM}
         assert study.goals == (Goal(metric="sigma_iou"),)
-        assert study.trial.fair.kind == "iou"
+        assert study.trial.fair == Iou(reduction="mean")  # the published code's, whose range of λ it is
         assert study.trial.training.loop_of(study.trial.fair, 0).keep == "last"
 
 
@@ -81,6 +82,16 @@ def test_settings_choose_the_loss_first_and_its_fields_then(tmp_path):
     changed = with_settings(trial, {"fair.lam": 3.0, "fair.weighting": "prevalence", "fair.kind": "eo_mi"})
     assert (changed.fair.kind, changed.fair.lam, changed.fair.weighting) == ("eo_mi", 3.0, "prevalence")
     assert with_settings(trial, {"fair.lam": 1e-05}).fair.lam == 1e-05
+
+
+@pytest.mark.parametrize("name", ["utkface_losses", "celeba_smiling"])
+def test_a_searched_iou_is_the_mean_that_the_papers_trainings_minimise(name):
+    study = STUDIES[name]()
+    for kind in study.space["fair.kind"].values:
+        fair = with_settings(study.trial, {"fair.lam": 3.0, "fair.kind": kind}).fair
+        assert fair == (Iou(lam=3.0, reduction="mean") if kind == "iou" else LOSSES[kind](lam=3.0))
+        trained = {other.kind: other for other in paper002.LOSSES} | {"iou_paired": IouPaired()}
+        assert replace(fair, lam=1.0) == replace(trained[kind], lam=1.0)
 
 
 def test_nothing_to_resume_is_said(tmp_path):
