@@ -44,9 +44,9 @@ class ParityCodecTraining:
         """Return the name of a seed's baseline."""
         return f"{self.name}-seed{seed}"
 
-    def parity_name(self, parity: ParityRateDistortion, seed: int) -> str:
-        """Return the name of a seed's fine-tuned codec."""
-        return f"{self.name}-lam{parity.lam:g}-mu{parity.mu:g}-seed{seed}"
+    def parity_name(self, parity: ParityRateDistortion, seed: int, mark: str = "") -> str:
+        """Return the name of a seed's fine-tuned codec; a mark sets apart what λ and μ do not."""
+        return f"{self.name}-lam{parity.lam:g}-mu{parity.mu:g}{mark}-seed{seed}"
 
     def loop_of(self, parity: ParityRateDistortion | None, seed: int) -> LoopConfig:
         """Return how a seed's baseline (None) or fine-tuned codec is trained."""

@@ -71,9 +71,9 @@ class PredictorTraining:
         """Return the name of a seed's baseline."""
         return f"{self.name}-seed{seed}"
 
-    def fair_name(self, fair: AnyFairLoss, seed: int) -> str:
-        """Return the name of a seed's model with a fairness loss."""
-        return f"{self.name}-{fair.kind}-lam{fair.lam:g}-seed{seed}"
+    def fair_name(self, fair: AnyFairLoss, seed: int, mark: str = "") -> str:
+        """Return the name of a seed's model with a fairness loss; a mark sets apart what kind and λ do not."""
+        return f"{self.name}-{fair.kind}-lam{fair.lam:g}{mark}-seed{seed}"
 
     def loop_of(self, fair: AnyFairLoss | None, seed: int) -> LoopConfig:
         """Return how a seed's baseline (None) or fair phase is trained."""

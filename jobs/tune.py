@@ -42,10 +42,10 @@ from greycard.tuning import SearchResult, search
 from jobs import command, shards
 from jobs.train_driver import Driver, TrainedModel
 from jobs.train_plan import Planned, TrainJob, plan
-from jobs.tune_choice import Choice, Chosen, choose
+from jobs.tune_choice import Choice, Chosen, check_metrics, choose
 from jobs.tune_codecs import CodecFamily
 from jobs.tune_family import Family, models_folder
-from jobs.tune_plan import BASELINE, PredictorTrial, TuneJob
+from jobs.tune_plan import BASELINE, PredictorTrial, TuneJob, Value
 from jobs.tune_predictors import PredictorFamily
 from jobs.tune_report import Found, write_recipes, write_report
 from tune_spaces import (
@@ -129,9 +129,9 @@ class _Study:
         """Do every step in turn; a step that is done gives its result again."""
         job = self.job
         seeds = tuple(dict.fromkeys((*job.search.seeds, *job.confirm.seeds)))
-        baselines = self.family.recipe(BASELINE, None, seeds)
-        planned = self.planned({BASELINE: baselines})
+        planned = self.planned({BASELINE: None}, seeds)
         baseline = self.baseline(self.train(planned))
+        check_metrics(job, baseline)
         result = self.search()
         chosen = choose(job, result.trials, baseline)
         for choice in chosen.choices:
@@ -139,7 +139,7 @@ class _Study:
         recipes = {choice.label: self.recipe(choice) for choice in chosen.choices}
         paths = write_recipes(job, recipes, self.run)
         tested = (*chosen.choices, *((chosen.choices[0].without(job.trial.off),) if job.confirm.control else ()))
-        chains = self.planned({choice.label: self.recipe(choice) for choice in tested})
+        chains = self.planned({choice.label: choice.settings for choice in tested}, job.confirm.seeds)
         self.train({name: replace(item, after="") for name, item in chains.items() if name not in planned})
         planned |= chains
         models = {choice.label: self.register(choice.label, choice.settings, planned) for choice in chosen.choices}
@@ -152,9 +152,25 @@ class _Study:
         """Return the training of a choice, from its baselines."""
         return self.family.recipe(choice.label, choice.settings, self.job.confirm.seeds)
 
-    def planned(self, jobs: Mapping[str, TrainJob]) -> dict[str, Planned]:
-        """Return model name -> what to train; models that several jobs share are there once."""
-        return {name: item for one in jobs.values() for name, item in plan(one, models_folder(self.job)).items()}
+    def planned(self, wanted: Mapping[str, Mapping[str, Value] | None], seeds: tuple[int, ...]) -> dict[str, Planned]:
+        """Return model name -> what to train, of labels and settings (None: baselines); what several share is once.
+
+        Raises:
+            ValueError: two different models have the same name.
+        """
+        family, found = self.family, dict[str, Planned]()
+        for label, settings in wanted.items():
+            names = family.model_names(settings, seeds)
+            marked = {old: names[seed] for seed, old in family.recipe_names(settings, seeds).items()}
+            for old, item in plan(family.recipe(label, settings, seeds), models_folder(self.job)).items():
+                name = marked.get(old, old)
+                task = replace(item.task, name=name, directory=str(Path(item.task.directory).with_name(name)))
+                if found.setdefault(name, replace(item, task=task)).task != task:
+                    raise ValueError(
+                        f"the settings of {', '.join(wanted)} make different models that are both called {name!r}: "
+                        "set confirm.choose to one of them, or search more trials"
+                    )
+        return found
 
     def train(self, planned: Mapping[str, Planned]) -> dict[str, TrainedModel]:
         """Train what is not finished and log it as children of the study's run."""

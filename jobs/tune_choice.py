@@ -1,6 +1,6 @@
 """Which trials a study chooses: the best within the costs, and the knee of the front; each as a recipe."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +64,25 @@ def distinct(choices: Iterable[Choice]) -> dict[str, Choice]:
     return {choice.label: found.setdefault(choice.number, choice) for choice in choices}
 
 
+def check_metrics(job: TuneJob, known: Collection[str]) -> None:
+    """Check that goals and costs are metrics, once the baseline says which there are.
+
+    Args:
+        job: the study.
+        known: what the baseline validates.
+
+    Raises:
+        ValueError: a goal or cost is none of them.
+    """
+    names = sorted(known)
+    for goal in job.goals:
+        if goal.metric not in (*names, *job.trial.own_metrics):
+            raise ValueError(f"goals: {unknown('metric', goal.metric, names)}")
+    for cost in job.confirm.costs:
+        if cost.metric not in names:
+            raise ValueError(f"confirm.costs: {unknown('metric', cost.metric, names)}")
+
+
 def choose(job: TuneJob, trials: pd.DataFrame, baseline: Mapping[str, float]) -> Chosen:
     """Choose among the finished trials, by validation metrics alone.
 
@@ -73,8 +92,9 @@ def choose(job: TuneJob, trials: pd.DataFrame, baseline: Mapping[str, float]) ->
         baseline: the baseline's validation metrics, means over the search's seeds.
 
     Raises:
-        ValueError: no trial finished, or the baseline lacks the metric of a cost.
+        ValueError: no trial finished, or a goal or cost is no metric.
     """
+    check_metrics(job, baseline)
     choices, notes = [], []
     for label in job.confirm.choose:
         if label == BEST:
@@ -99,9 +119,6 @@ def with_costs(job: TuneJob, goals: tuple[Goal, ...]) -> tuple[Goal, ...]:
 
 def _best(job: TuneJob, trials: pd.DataFrame, baseline: Mapping[str, float]) -> tuple[int, str]:
     costs = job.confirm.costs
-    for cost in costs:
-        if cost.metric not in baseline:
-            raise ValueError(f"confirm.costs: {unknown('metric', cost.metric, sorted(baseline))}")
     goals = with_costs(job, job.goals[:1])
     within = {cost.metric: cost.bound(baseline[cost.metric]) for cost in costs}
     try:

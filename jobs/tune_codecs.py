@@ -22,7 +22,7 @@ from greycard.tuning import Trial
 from jobs.train_parity import ParityCodecTraining
 from jobs.train_plan import Planned, TrainJob, plan
 from jobs.tune_choice import Choice, distinct
-from jobs.tune_family import Confirmed, color_of, models_folder
+from jobs.tune_family import Confirmed, color_of, goals_reported, models_folder, name_mark
 from jobs.tune_plan import BASELINE, CodecTrial, TuneJob, Value, with_settings
 from jobs.tune_rates import CodecRows, compare_codecs, group_means, verdict_of
 
@@ -36,12 +36,14 @@ class SharedCodecs:
         tasks: seed -> the fine-tuning of that seed.
         data: training and validation images and groups.
         starts: seed -> its baseline's weights.
+        goals: metrics by which a scheduler may judge.
     """
 
     trial: CodecTrial
     tasks: dict[int, ModelTask]
     data: TrainingData
     starts: dict[int, dict[str, Tensor]]
+    goals: tuple[str, ...] = ()
 
 
 def run_trial(trial: Trial, shared: SharedCodecs) -> dict[str, float]:
@@ -59,7 +61,8 @@ def run_trial(trial: Trial, shared: SharedCodecs) -> dict[str, float]:
 
     def report(metrics: Mapping[str, float], epoch: int) -> None:
         validated = {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}
-        trial.report({**metrics, "val/psnr_gap_db": with_gap(validated)["psnr_gap_db"]}, epoch)
+        found = {**metrics, "val/psnr_gap_db": with_gap(validated)["psnr_gap_db"]}
+        trial.report(goals_reported(found, shared.goals), epoch)
 
     return with_gap(train_model(task, data, report).metrics)
 
@@ -110,11 +113,18 @@ class CodecFamily:
         )
 
     def model_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return seed -> the name of its baseline, or of its fine-tuned codec."""
+        """Return seed -> the name of its baseline, or of its fine-tuned codec, marked where λ and μ do not tell all."""
+        return self._names(settings, seeds, name_mark(settings or {}, ("parity.lam", "parity.mu")))
+
+    def recipe_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
+        """Return the same as the recipe names them: it trains no other settings."""
+        return self._names(settings, seeds, "")
+
+    def _names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int], mark: str) -> dict[int, str]:
         training = self.training(seeds, settings)
         if not training.parity:
             return {seed: training.baseline_name(seed) for seed in seeds}
-        return {seed: training.parity_name(training.parity[0], seed) for seed in seeds}
+        return {seed: training.parity_name(training.parity[0], seed, mark) for seed in seeds}
 
     def template(self, seed: int) -> ModelTask:
         """Return the fine-tuning of a seed, before a trial's settings."""
@@ -126,7 +136,7 @@ class CodecFamily:
         """Return what trials share, once the baselines are trained."""
         tasks = {seed: self.template(seed) for seed in self.job.search.seeds}
         starts = {seed: load_weights(task.start, task.model.description()) for seed, task in tasks.items()}
-        return SharedCodecs(self.trial, tasks, data, starts)
+        return SharedCodecs(self.trial, tasks, data, starts, tuple(goal.metric for goal in self.job.goals))
 
     def confirm(self, choices: Sequence[Choice], planned: Mapping[str, Planned]) -> Confirmed:
         """Measure the baselines and what was chosen on the test split, and compare them seed by seed."""

@@ -1,5 +1,7 @@
 """What every family of models gives a study: baselines, trials, recipes and a confirmation."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +61,10 @@ class Family(Protocol):
         ...
 
     def model_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
+        """Return seed -> the model's name in the study; settings that differ have names that do."""
+        ...
+
+    def recipe_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
         """Return seed -> the model's name in that job."""
         ...
 
@@ -78,6 +84,28 @@ class Family(Protocol):
 def color_of(space: Mapping[str, Any], wanted: str) -> str:
     """Return the parameter that colours a search's trials: the one wanted, or else the first."""
     return wanted if wanted in space else next(iter(space))
+
+
+def name_mark(settings: Mapping[str, Value], named: Sequence[str]) -> str:
+    """Return what makes a name that tells only the settings ``named`` tell all: ``-`` and 8 hex digits, or "".
+
+    Example:
+        >>> name_mark({"fair.lam": 3.0}, ("fair.kind", "fair.lam"))
+        ''
+    """
+    if set(settings) <= set(named):
+        return ""
+    return f"-{hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]}"
+
+
+def goals_reported(metrics: Mapping[str, float], goals: Sequence[str]) -> dict[str, float]:
+    """Return an epoch's metrics, and its validated goals also by their bare names, by which a scheduler judges.
+
+    Example:
+        >>> goals_reported({"val/bpp": 0.5, "train/bpp": 0.4}, ("bpp",))
+        {'val/bpp': 0.5, 'train/bpp': 0.4, 'bpp': 0.5}
+    """
+    return {**metrics, **{goal: metrics[f"val/{goal}"] for goal in goals if f"val/{goal}" in metrics}}
 
 
 def models_folder(job: TuneJob) -> Path:

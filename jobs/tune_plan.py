@@ -51,6 +51,11 @@ class PredictorTrial:
         """Settings that train alike without the fairness loss."""
         return {"fair.lam": 0.0}
 
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """What trials validate and their baseline does not."""
+        return ("fair", "fair_missing")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecTrial:
@@ -77,6 +82,11 @@ class CodecTrial:
     def off(self) -> dict[str, Value]:
         """Settings that train alike without the parity term."""
         return {"parity.mu": 0.0}
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """What trials validate and their baseline does not."""
+        return ()
 
 
 TrialConfig = Annotated[PredictorTrial | CodecTrial, Field(discriminator="kind")]
@@ -201,9 +211,9 @@ class TuneJob:
 
     @property
     def fixed(self) -> "TuneJob":
-        """What the study's run is known by: started again, it may have other workers, or more trials."""
+        """What the study's run is known by: started again, it may have other workers, more trials, or more at once."""
         usual = SearchConfig()
-        changed = ("trials", "retries", "num_cpus", "num_gpus")
+        changed = ("trials", "concurrent", "retries", "num_cpus", "num_gpus")
         search = replace(self.search, **{name: getattr(usual, name) for name in changed})
         return replace(self, title="", search=search, workers=WorkersConfig(), session=SessionConfig())
 

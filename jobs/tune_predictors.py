@@ -19,7 +19,7 @@ from greycard.tuning import Trial
 from jobs.train_plan import Planned, TrainJob, plan
 from jobs.train_predictors import PredictorTraining, describe_cells
 from jobs.tune_choice import Choice, distinct
-from jobs.tune_family import Confirmed, color_of, models_folder
+from jobs.tune_family import Confirmed, color_of, goals_reported, models_folder, name_mark
 from jobs.tune_plan import BASELINE, PredictorTrial, TuneJob, Value, with_settings
 
 
@@ -32,12 +32,14 @@ class SharedPredictors:
         tasks: seed -> the fair phase of that seed.
         data: training and validation images and labels.
         starts: seed -> its baseline's weights.
+        goals: metrics by which a scheduler may judge.
     """
 
     trial: PredictorTrial
     tasks: dict[int, ModelTask]
     data: TrainingData
     starts: dict[int, dict[str, Tensor]]
+    goals: tuple[str, ...] = ()
 
 
 def run_trial(trial: Trial, shared: SharedPredictors) -> dict[str, float]:
@@ -52,7 +54,12 @@ def run_trial(trial: Trial, shared: SharedPredictors) -> dict[str, float]:
         loop=config.training.loop_of(config.fair, trial.seed),
         directory=str(trial.directory),
     )
-    return train_model(task, shared.data._replace(start=shared.starts[trial.seed]), trial.report).metrics
+    data = shared.data._replace(start=shared.starts[trial.seed])
+
+    def report(metrics: Mapping[str, float], epoch: int) -> None:
+        trial.report(goals_reported(metrics, shared.goals), epoch)
+
+    return train_model(task, data, report).metrics
 
 
 class PredictorFamily:
@@ -95,16 +102,23 @@ class PredictorFamily:
         )
 
     def model_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return seed -> the name of its baseline, or of its fair phase."""
+        """Return seed -> the name of its baseline, or of its fair phase, marked where kind and λ do not tell all."""
+        return self._names(settings, seeds, name_mark(settings or {}, ("fair.kind", "fair.lam")))
+
+    def recipe_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
+        """Return the same as the recipe names them: it trains no other settings."""
+        return self._names(settings, seeds, "")
+
+    def _names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int], mark: str) -> dict[int, str]:
         training = self.training(seeds, settings)
         fair = training.fair[0] if training.fair else None
-        return {seed: training.fair_name(fair, seed) if fair else training.baseline_name(seed) for seed in seeds}
+        return {seed: training.fair_name(fair, seed, mark) if fair else training.baseline_name(seed) for seed in seeds}
 
     def shared(self, data: TrainingData) -> SharedPredictors:
         """Return what trials share, once the baselines are trained."""
         tasks = {seed: self.template(seed) for seed in self.job.search.seeds}
         starts = {seed: load_weights(task.start, task.model.description()) for seed, task in tasks.items()}
-        return SharedPredictors(self.trial, tasks, data, starts)
+        return SharedPredictors(self.trial, tasks, data, starts, tuple(goal.metric for goal in self.job.goals))
 
     def template(self, seed: int) -> ModelTask:
         """Return the fair phase of a seed, before a trial's settings."""
