@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
-import yaml
 
 from greycard.audits.prediction import PredictionAudit, PredictionResult, PredictorSystem, SystemResult, run
 from greycard.audits.prediction_tables import PredictionFrames
-from greycard.config import digest, to_dict
+from greycard.config import digest, to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.prediction import HARD, PredictionConfig
-from greycard.metrics.prediction_seeds import verdict
 from greycard.metrics.prediction_squeezing import SqueezingConfig
+from greycard.metrics.prediction_verdict import verdict
 from greycard.reports.prediction_page import PredictionPage
 from greycard.reports.prediction_page import write as write_page
 from greycard.streaming.pipeline import Resources
@@ -115,13 +114,16 @@ def _write_page(
     parts = [(dict(zip(_KEYS, keys, strict=True)), frame) for keys, frame in kinds]
     said = [f"{told['loss']} at λ = {told['lam']:g}, {_pair(told)}: {verdict(frame)}" for told, frame in parts]
     alone = parts[0][1].drop(columns=list(_KEYS)) if len(parts) == 1 else None
-    config = result.config
+    config, out = result.config, report_folder(job.audit.directory)
+    recipe = out.parent / "audit.yaml"
+    recipe.parent.mkdir(parents=True, exist_ok=True)
+    recipe.write_text(to_yaml(job), encoding="utf-8")
     page = PredictionPage(
         title=job.title,
         dataset=result.manifest.dataset,
         split=config.split,
         drawn=result.manifest.drawn,
-        command="python -m jobs.audit",
+        command=f"python -m jobs.audit {recipe}",
         commit=git_commit(),
         groups=frames.groups,
         disparities=frames.disparities,
@@ -134,9 +136,9 @@ def _write_page(
         level=config.findings.level,
         notes=() if alone is not None else tuple(said),
         provenance={"audit": result.directory, "manifest": result.manifest.digest, "MLflow run": run_id},
-        config=yaml.safe_dump(to_dict(job), sort_keys=False, allow_unicode=True),
+        config=to_yaml(job),
     )
-    return write_page(page, report_folder(config.directory))
+    return write_page(page, out)
 
 
 _KEYS = ("target", "attribute", "loss", "lam", "trained_for")

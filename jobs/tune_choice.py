@@ -6,9 +6,10 @@ from typing import Final
 
 import pandas as pd
 
+from greycard.metrics.prediction_verdict import AcceptedCost
 from greycard.schema import unknown
 from greycard.tuning import Goal, best, knee
-from jobs.tune_plan import BEST, CONTROL, TuneJob, Value, setting_text
+from jobs.tune_plan import BEST, CONTROL, ConfirmConfig, TuneJob, Value, setting_text
 
 _PARAM: Final = "param/"
 _METRIC: Final = "metric/"
@@ -106,6 +107,11 @@ def choose(job: TuneJob, trials: pd.DataFrame, baseline: Mapping[str, float]) ->
     if len(choices) > 1 and len({choice.number for choice in choices}) == 1:
         notes.append(f"{' and '.join(job.confirm.choose)} are the same trial, {choices[0].number}.")
     return Chosen(tuple(choices), tuple(notes))
+
+
+def accepted(confirm: ConfirmConfig) -> tuple[AcceptedCost, ...]:
+    """Return the costs as verdicts and pages take them."""
+    return tuple(AcceptedCost(cost.metric, cost.mode, cost.most, cost.relative) for cost in confirm.costs)
 
 
 def with_costs(job: TuneJob, goals: tuple[Goal, ...]) -> tuple[Goal, ...]:

@@ -125,8 +125,7 @@ class ConfirmConfig:
     Attributes:
         choose: ``best`` has the best first goal among the trials within the costs; ``knee`` is the knee of the Pareto
             front of all goals.
-        costs: how much worse than the baseline a choice may be on the validation split; the verdict on the test split
-            asks for the first.
+        costs: how much worse than the baseline a choice may be on the validation split, and on the test split.
         min_reduction: the share by which the first goal is to fall on the test split.
         seeds: the chosen setting is trained again with each, from that seed's baseline.
         control: also train the first choice's way without its term (λ or μ = 0). A trial trains longer than its

@@ -12,13 +12,14 @@ from greycard.audits.prediction import PredictionAudit, PredictionResult, Predic
 from greycard.audits.prediction import run as run_audit
 from greycard.datasets.manifest import Manifest
 from greycard.layers.weights import load_weights
-from greycard.metrics.prediction_seeds import compare_seeds, verdict
+from greycard.metrics.prediction_seeds import compare_seeds
+from greycard.metrics.prediction_verdict import verdict
 from greycard.training.fit import ModelTask, TrainingData, train_model
 from greycard.training.prediction import FairPrediction
 from greycard.tuning import Trial
 from jobs.train_plan import Planned, TrainJob, plan
 from jobs.train_predictors import PredictorTraining, describe_cells
-from jobs.tune_choice import Choice, distinct
+from jobs.tune_choice import Choice, accepted, distinct
 from jobs.tune_family import Confirmed, color_of, goals_reported, models_folder, name_mark
 from jobs.tune_plan import BASELINE, PredictorTrial, TuneJob, Value, with_settings
 
@@ -138,7 +139,7 @@ class PredictorFamily:
                 before, after = (self._predictions(result, name) for name in (BASELINE, label))
                 comparisons[label] = compare_seeds(before, after, result.config.findings)
             frame = comparisons[label] = comparisons[choice.label]
-            sentences[label] = verdict(frame, confirm.min_reduction, confirm.costs[0].most)
+            sentences[label] = verdict(frame, confirm.min_reduction, accepted(confirm), self.job.goals[0].metric)
         frames = result.frames()
         tables: dict[str, Any] = frames._asdict()
         note = f"{training.target} by {' x '.join(training.sensitive)}, {confirm.split} split of {result.manifest.uri}"

@@ -13,7 +13,7 @@ from greycard.tracking import Run
 from greycard.tracking.provenance import git_commit
 from greycard.tuning import SearchResult
 from jobs.train_plan import TrainJob
-from jobs.tune_choice import Chosen
+from jobs.tune_choice import Chosen, accepted
 from jobs.tune_family import Confirmed, Family
 from jobs.tune_plan import CONTROL, TuneJob
 
@@ -68,6 +68,15 @@ def write_report(job: TuneJob, family: Family, manifest: Manifest, found: Found,
     return page
 
 
+def _write_study(job: TuneJob, run: Run) -> Path:
+    """Write the whole study, as it was resolved, as YAML that ``python -m jobs.tune`` takes, and log it."""
+    path = Path(job.directory) / "study.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_yaml(job), encoding="utf-8")
+    run.log_artifact(path, "recipes")
+    return path
+
+
 def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: Run) -> search_page.SearchPage:
     first = found.chosen.choices[0].label
     others = [
@@ -79,7 +88,7 @@ def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: R
         title=job.title or f"Search {job.study}",
         study=job.study,
         drawn=manifest.drawn,
-        command=f"python -m jobs.tune {job.study}",
+        command=f"python -m jobs.tune {_write_study(job, run)}",
         trials=found.result.trials,
         goals=tuple((goal.metric, goal.mode) for goal in job.goals),
         color=f"param/{family.color}",
@@ -98,7 +107,8 @@ def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: R
         dataset=manifest.dataset,
         commit=git_commit(),
         min_reduction=job.confirm.min_reduction,
-        max_cost=job.confirm.costs[0].most,
+        goal=job.goals[0].metric,
+        costs=accepted(job.confirm),
         provenance={"images": f"{manifest.uri}, manifest {manifest.digest}", "MLflow": f"run {run.run_id}"},
         config=to_yaml(job),
         **frames,

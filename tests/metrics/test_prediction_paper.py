@@ -54,3 +54,18 @@ def test_measured_rows_are_kept_and_ordered_as_the_paper_has_them():
     assert both["L_iou"].tolist() == [pytest.approx(value) for value in (2.06e-2, 3.0, 6.61e-3, 1.0, 4.0, 1.45e-3, 2.0)]
     elsewhere = beside_paper(table, "celeba")
     assert elsewhere["source"].tolist() == ["measured"] * 4
+
+
+def test_a_control_without_the_loss_stands_last_and_beside_no_row_of_the_paper():
+    table = pd.DataFrame(
+        {
+            "target": ["age_group"] * 3,
+            "sensitive": ["race"] * 3,
+            "loss": ["iou", "ce", "eo_l2"],
+            "lam": [0.0, 0.0, 3.0],
+            "system": ["control", "base", "fair"],
+        }
+    )
+    both = beside_paper(table, "utkface")
+    assert both["system"].fillna("").tolist() == ["", "base", "", "fair", "control"]
+    assert both["loss"].tolist() == ["ce", "ce", "eo_l2", "eo_l2", "iou"]

@@ -1,9 +1,6 @@
 """Comparisons of seeds against hand-made cases, independent libraries, and repeated experiments."""
 
-import re
-
 import numpy as np
-import pandas as pd
 import pytest
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 from scipy import stats
@@ -11,7 +8,7 @@ from sklearn.metrics import accuracy_score, jaccard_score, roc_auc_score
 
 from greycard.metrics.by_group import Groups
 from greycard.metrics.prediction import PredictionConfig
-from greycard.metrics.prediction_seeds import compare_seeds, verdict
+from greycard.metrics.prediction_seeds import compare_seeds
 from greycard.metrics.prediction_tables import Predictions
 from greycard.metrics.significance import Bootstrap
 
@@ -189,44 +186,3 @@ def test_pairs_must_be_complete_and_of_the_same_rows():
     unknown.labels[:] = -1
     with pytest.raises(ValueError, match="no row"):
         compare_seeds([unknown], [unknown])
-
-
-def outcome(reduction, low, cost, cost_high, seeds=5):
-    common = {"level": 0.95, "seeds": seeds, "count": 2000, "high": 0.0}
-    gap = {"measure": "sigma_iou", "baseline": 0.08, "fair": 0.08 * (1 - reduction), "reduction": reduction}
-    gap |= {"reduction_low": low, "reduction_high": 0.9, "difference": -0.08 * reduction, "low": -0.07}
-    right = {"measure": "accuracy", "baseline": 0.9, "fair": 0.9 - cost, "difference": -cost, "low": -cost_high}
-    return pd.DataFrame([gap | common, right | common])
-
-
-@pytest.mark.parametrize(
-    ("case", "words"),
-    [
-        ((0.6, 0.4, 0.002, 0.008), "The aim is met, and the whole intervals lie within it"),
-        ((0.6, 0.1, 0.002, 0.008), "The means meet the aim; the intervals show a reduction, but not"),
-        ((0.6, 0.4, 0.002, 0.02), "The means meet the aim; the intervals show a reduction, but not"),
-        ((0.6, -0.1, 0.002, 0.008), "does not exclude that nothing is reduced"),
-        ((0.2, 0.1, 0.0, 0.0), "The aim is missed"),
-        ((0.6, 0.4, 0.02, 0.03), "The aim is missed"),
-        ((0.6, np.nan, 0.002, np.nan), "no interval says how sure"),
-    ],
-)
-def test_the_verdict_says_no_more_than_the_intervals(case, words):
-    said = verdict(outcome(*case))
-    assert words in said
-    assert re.search(r"σ_IOU falls by \d+ %, from 0\.0800 to 0\.\d{4}", said)
-    assert "over 5 seeds and 2,000 rows." in said
-
-
-def test_the_verdict_names_what_was_aimed_at_and_what_rose():
-    said = verdict(outcome(-0.25, -0.5, 0.0, 0.0, seeds=1), min_reduction=0.5, max_cost=0.02)
-    assert "(at least 50 % less at a cost of at most 2 points)" in said
-    assert "σ_IOU rises by 25 %" in said
-    assert "over 1 seed and" in said
-    nothing = compare_seeds([perfect()], [perfect()], NONE)
-    assert "nothing that a fairness loss could reduce" in verdict(nothing)
-
-
-def perfect():
-    labels = np.tile([0, 1], 8)
-    return decided(np.ones(16, bool), labels, np.repeat([0, 1], 8))

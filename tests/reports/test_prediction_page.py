@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from greycard.metrics.prediction_paper import beside_paper
+from greycard.metrics.prediction_verdict import AcceptedCost
 from greycard.reports import prediction_figures as figures
 from greycard.reports import prediction_page
+from greycard.reports import prediction_tables as tables
 from greycard.reports.arms import arms_of, fell, pick
 from greycard.reports.prediction_page import PredictionPage, compose
 from greycard.reports.prediction_words import DISPARITY_WORDS, Word, amount, change, number, share, span, value_label
@@ -205,7 +207,7 @@ def test_the_noise_floor_is_drawn(frames):
 
 def test_the_comparison_has_its_aim_drawn(seeds):
     frame = examples.comparison(seeds)
-    left, right = figures.seeds_figure(frame, 0.3, 0.01).axes
+    left, right = figures.seeds_figure(frame, 0.3).axes
     rows = figures.lowered(frame)
     assert [label.get_text() for label in left.get_yticklabels()] == [DISPARITY_WORDS[n].label for n in rows["measure"]]
     assert rows["decisions"].tolist() == sorted(rows["decisions"])
@@ -213,16 +215,38 @@ def test_the_comparison_has_its_aim_drawn(seeds):
     assert fall.get_x() == pytest.approx(30)
     (cost,) = right.patches
     assert cost.get_x() == pytest.approx(-1)
+    shown = frame["measure"][frame["measure"].isin(("accuracy", "balanced_accuracy", "auc"))].tolist()
+    places = [rows["measure"].tolist().index("sigma_iou"), shown.index("accuracy")]
+    assert [bar.get_y() for bar in (fall, cost)] == pytest.approx([place - 0.5 for place in places])
     points = [line for line in right.get_lines() if line.get_marker() == "o" and len(line.get_xdata())]
     accuracy = frame.set_index("measure").loc["accuracy", "difference"]
     assert points[0].get_xdata()[0] == pytest.approx(100 * accuracy)
+
+
+def test_every_cost_is_shaded_in_its_own_row(seeds):
+    frame = examples.comparison(seeds)
+    costs = (AcceptedCost("auc", most=0.005), AcceptedCost("ece", "min", 0.5, relative=True), AcceptedCost("bpp"))
+    left, right = figures.seeds_figure(frame, 0.4, costs, "eo_difference").axes
+    labels = [label.get_text() for label in left.get_yticklabels()]
+    assert left.patches[0].get_y() == labels.index(DISPARITY_WORDS["eo_difference"].label) - 0.5
+    auc, ece = right.patches
+    assert auc.get_x() == pytest.approx(-0.5)
+    before = frame.set_index("measure").loc["ece", "baseline"]
+    assert ece.get_x() + ece.get_width() == pytest.approx(50 * before)
+    labels = [label.get_text() for label in right.get_yticklabels()]
+    assert [bar.get_y() + 0.5 for bar in (auc, ece)] == [labels.index("AUC"), labels.index("ECE")]
+
+
+def test_a_control_is_called_one(frames):
+    losses = [row[2] for row in tables.paper_layout(frames["table"].assign(lam=0.0)).rows]
+    assert set(losses) == {"cross-entropy", "control, λ = 0"}
 
 
 def test_a_comparison_with_missing_numbers_is_drawn(seeds):
     frame = examples.comparison(seeds)
     columns = ["reduction", "reduction_low", "reduction_high"]
     frame.loc[frame["measure"] == "dp_difference", columns] = np.nan
-    left, _ = figures.seeds_figure(frame, 0.3, 0.01).axes
+    left, _ = figures.seeds_figure(frame, 0.3).axes
     assert " absent" in [text.get_text() for text in left.texts]
 
 

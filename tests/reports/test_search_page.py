@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from greycard.metrics.prediction_verdict import AcceptedCost
 from greycard.reports import search_page
+from greycard.reports.prediction_words import metric_word
 from greycard.reports.search_page import SearchPage, compose
 from tests.reports import prediction_examples as examples
 from tests.reports.test_html import Page
@@ -148,12 +150,17 @@ def test_three_goals_of_another_family():
             color="param/parity.mu",
             show=("bpp", "psnr_gap_db"),
             comparison=examples.codec_comparison(),
+            goal="psnr_gap_db",
+            costs=(AcceptedCost("psnr_db", most=0.25), AcceptedCost("bpp", "min", 0.1, relative=True)),
         )
     )
     assert [item.name for item in page.pictures] == ["seeds", "trade-off", "pareto-front", "setting"]
     assert "low PSNR gap, low bits per pixel and high PSNR" in page.subtitle
     assert "PSNR gap from 1.350 to 0.800: 41" in page.headline[0]
-    assert "accuracy" not in page.blocks[0].paragraphs[0]
+    aim = page.blocks[0].paragraphs[0]
+    assert "lower PSNR gap by at least 30" in aim
+    assert "PSNR by at most 0.25, bits per pixel by at most 10 % of the baseline's." in aim
+    assert "accuracy" not in aim
 
 
 def test_metrics_are_found_with_or_without_where_they_were_measured(plain):
@@ -183,3 +190,10 @@ def test_a_metric_of_no_number_is_a_dash_and_never_zero():
     (other,) = dict(search.details)["Other metrics of every trial"]
     place = other.columns.index("ECE")
     assert [row[place] == "—" for row in other.rows] == [False, False, True, False, False, False]
+
+
+def test_a_tasks_accuracy_and_empty_cells_are_named_for_people():
+    assert metric_word("metric/accuracy/high").label == "accuracy: high"
+    assert metric_word("accuracy/high").share
+    assert metric_word("metric/val/accuracy").label == "accuracy"
+    assert metric_word("fair_missing").label == "empty cells"

@@ -93,8 +93,10 @@ def printed_rows() -> pd.DataFrame:
 def beside_paper(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """Put the paper's rows in front of the measured ones that have their data set, target, attribute and loss.
 
+    A control (trained on alike with λ = 0) has no fairness loss, so it stands last and beside no row of the paper.
+
     Args:
-        table: measured rows: target, sensitive, loss, and the columns of Tables 1-3.
+        table: measured rows: target, sensitive, loss, lam (may lack), and the columns of Tables 1-3.
         dataset: the measured data set's name.
 
     Returns:
@@ -104,7 +106,8 @@ def beside_paper(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     printed = printed_rows()
     measured = table.assign(source="measured", note="")
     keys = ["target", "sensitive", "loss"]
-    wanted = measured[keys].drop_duplicates()
+    control = (measured["loss"] != "ce") & (measured["lam"] == 0) if "lam" in measured else measured["loss"].isna()
+    wanted = measured.loc[~control, keys].drop_duplicates()
     there = printed[printed["dataset"] == dataset].drop(columns="dataset").merge(wanted, on=keys)
     columns = ["source", *table.columns, "note"]
     if there.empty:
@@ -112,7 +115,8 @@ def beside_paper(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     both = pd.concat([there.reindex(columns=columns), measured[columns].astype(object)], ignore_index=True)
     order = {loss: place for place, loss in enumerate(printed["loss"].drop_duplicates())}
     rank = both["loss"].map(order).fillna(len(order))
-    pairs = {tuple(row): place for place, row in enumerate(wanted[keys[:2]].drop_duplicates().to_numpy().tolist())}
+    rank[len(there) :] = rank[len(there) :].mask(control.to_numpy(), len(order) + 1)
+    pairs = {tuple(row): place for place, row in enumerate(measured[keys[:2]].drop_duplicates().to_numpy().tolist())}
     pair = [pairs[row] for row in zip(both["target"], both["sensitive"], strict=True)]
     sorted_rows = both.assign(_pair=pair, _rank=rank).sort_values(["_pair", "_rank"], kind="stable")
     return sorted_rows[columns].infer_objects().reset_index(drop=True)

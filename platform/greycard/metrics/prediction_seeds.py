@@ -1,4 +1,4 @@
-"""Baselines and fair predictors of several seeds against each other: differences with intervals, and a verdict.
+"""Baselines and fair predictors of several seeds against each other: differences with intervals.
 
 One training run says little: runs that differ in nothing but their seed differ in σ_IOU by as much as a fairness loss
 changes it. So measures are means over pairs of runs (baseline and fair predictor of one seed), and their intervals come
@@ -12,7 +12,7 @@ from both sources of chance, other seeds and other people:
   of freedom of Satterthwaite (1946). One pair says nothing about seeds, and its interval is that of identities alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -89,66 +89,6 @@ def compare_seeds(
     drawn = _draw_pairs(len(before), config)
     frame = pd.DataFrame([_row(name, before, after, drawn, config.level) for name in _DECISIONS])
     return frame.assign(level=config.level, seeds=len(before), count=len(rows.labels))
-
-
-def verdict(frame: pd.DataFrame, min_reduction: float = 0.3, max_cost: float = 0.01) -> str:
-    """Say in one sentence what the comparison shows of σ_IOU and accuracy, both of hard decisions.
-
-    Args:
-        frame: from ``compare_seeds``.
-        min_reduction: the reduction of σ_IOU that is aimed at, as a share.
-        max_cost: the loss of accuracy that is accepted, as a share.
-    """
-    rows = {str(row["measure"]): row for row in frame.to_dict("records")}
-    gap, right = rows["sigma_iou"], rows["accuracy"]
-    aim = f"at least {_percent(min_reduction)} less at a cost of at most {_points(max_cost)}"
-    seeds = f"{gap['seeds']} seed" + ("s" if gap["seeds"] != 1 else "")
-    if np.isnan(gap["reduction"]):
-        return (
-            f"σ_IOU of the baseline's decisions is {gap['baseline']:.4f} on {gap['count']:,} rows ({seeds}), so there "
-            f"is nothing that a fairness loss could reduce ({aim} was aimed at)."
-        )
-    way = "falls" if gap["reduction"] >= 0 else "rises"
-    met = gap["reduction"] >= min_reduction and -right["difference"] <= max_cost
-    told = _told(gap, right, min_reduction, max_cost) if met else "The aim is missed"
-    return (
-        f"{told} ({aim}): in hard decisions σ_IOU {way} by {_percent(abs(gap['reduction']))}, from "
-        f"{gap['baseline']:.4f} to {gap['fair']:.4f}{_reduction_interval(gap)}, and accuracy changes by "
-        f"{_points(right['difference'], signed=True)}{_difference_interval(right)}, over {seeds} and "
-        f"{gap['count']:,} rows."
-    )
-
-
-def _told(gap: Mapping[Any, Any], right: Mapping[Any, Any], min_reduction: float, max_cost: float) -> str:
-    """Word how sure it is that the aim is met, once the means meet it."""
-    low = gap["reduction_low"]
-    if np.isnan(low) or np.isnan(right["low"]):
-        return "The means meet the aim, and no interval says how sure that is"
-    if low >= min_reduction and -right["low"] <= max_cost:
-        return "The aim is met, and the whole intervals lie within it"
-    if low > 0:
-        return "The means meet the aim; the intervals show a reduction, but not that it is as large or as cheap as that"
-    return "The means meet the aim, but the interval does not exclude that nothing is reduced"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _points(share: float, *, signed: bool = False) -> str:
-    number = f"{100 * share:+.2f}" if signed else f"{100 * share:g}"
-    return f"{number} point" + ("" if number == "1" else "s")
-
-
-def _reduction_interval(row: Mapping[Any, Any]) -> str:
-    if np.isnan(row["reduction_low"]):
-        return ""
-    low, high = _percent(row["reduction_low"]), _percent(row["reduction_high"])
-    return f" (reduction {_percent(row['level'])} interval {low} to {high})"
-
-
-def _difference_interval(row: Mapping[Any, Any]) -> str:
-    return "" if np.isnan(row["low"]) else f" ({100 * row['low']:+.2f} to {100 * row['high']:+.2f})"
 
 
 def _check(baseline: Sequence[Predictions], fair: Sequence[Predictions]) -> None:

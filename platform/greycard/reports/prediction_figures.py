@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from greycard.metrics.prediction_verdict import ACCURACY_COST, AcceptedCost
 from greycard.reports.arms import Arm, fell, mean, rows_of
 from greycard.reports.frames import ALL, nice
 from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
@@ -77,30 +78,34 @@ def disparities_figure(disparities: pd.DataFrame, arms: Sequence[Arm]) -> Figure
     return figure
 
 
-def seeds_figure(comparison: pd.DataFrame, min_reduction: float, max_cost: float) -> Figure:
-    """Draw the comparison of seeds: how much every disparity fell, and what accuracy changed, with the aims shaded.
+def seeds_figure(
+    comparison: pd.DataFrame,
+    min_reduction: float,
+    costs: Sequence[AcceptedCost] = ACCURACY_COST,
+    goal: str = "sigma_iou",
+) -> Figure:
+    """Draw the comparison of seeds: how much every disparity fell, and what it cost, with the aims shaded.
 
     Args:
         comparison: from ``compare_seeds``.
-        min_reduction: the reduction that is aimed at, as a share.
-        max_cost: the loss of accuracy that is accepted, as a share.
+        min_reduction: the reduction of ``goal`` that is aimed at, as a share.
+        costs: what may become worse, and by how much.
+        goal: the disparity that is to fall.
     """
     gaps = lowered(comparison)
+    named = comparison["measure"].isin([cost.metric for cost in costs]) & ~comparison["measure"].isin(gaps["measure"])
     scored = comparison["measure"].isin(("accuracy", "balanced_accuracy", "auc"))
-    cost = comparison[scored] if scored.any() else _relative(comparison.drop(gaps.index))
-    height = 1.6 + 0.34 * max(len(gaps), len(cost), 3)
+    paid = comparison[scored | named] if scored.any() else _relative(comparison.drop(gaps.index))
+    height = 1.6 + 0.34 * max(len(gaps), len(paid), 3)
     figure = Figure(figsize=(9.4, height), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _forest(left, gaps, ("reduction", "reduction_low", "reduction_high"), 100)
     left.set_xlim(max(left.get_xlim()[0], -150), 105)
-    left.axvspan(
-        100 * min_reduction, 105, color=GOOD, alpha=0.12, lw=0, label=f"aim: at least {share(min_reduction, 0)}"
-    )
+    _shade(left, gaps, goal, (100 * min_reduction, 105), f"aim: at least {share(min_reduction, 0)}")
     left.set_xlabel("group difference: how much it fell [%]", fontsize=9, color=INK)
-    _forest(right, cost, ("difference", "low", "high"), 100)
+    _forest(right, paid, ("difference", "low", "high"), 100)
     right.set_xlabel(f"change against the baseline [{'points' if scored.any() else '%'}]", fontsize=9, color=INK)
-    if scored.any():
-        _cost_aim(right, max_cost)
+    _cost_aims(right, paid, comparison, costs, shares=not scored.any())
     legend_below(figure, left, right, columns=4)
     return figure
 
@@ -118,11 +123,40 @@ def _relative(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{name: rows[name] / size for name in ("difference", "low", "high")})
 
 
-def _cost_aim(axes: Axes, max_cost: float) -> None:
+def _cost_aims(
+    axes: Axes, rows: pd.DataFrame, comparison: pd.DataFrame, costs: Sequence[AcceptedCost], *, shares: bool
+) -> None:
+    """Shade what each cost accepts, in its own row.
+
+    Args:
+        axes: the panel of costs.
+        rows: what it shows, from the top down.
+        comparison: gives the baselines' values.
+        costs: what may become worse.
+        shares: the panel shows changes as shares of the baseline's value.
+    """
+    levels = comparison.set_index("measure")["baseline"]
+    limits = {}
+    for cost in costs:
+        if cost.metric in set(rows["measure"]):
+            size = abs(float(levels[cost.metric])) if shares else 1.0
+            limits[cost] = 100 * cost.room(float(levels[cost.metric])) / (size or 1.0)
+    widest = 2.5 * max(limits.values(), default=0.0)
     low, high = axes.get_xlim()
-    axes.set_xlim(min(low, -250 * max_cost), max(high, 250 * max_cost))
-    aim = f"aim: lost at most [points]: {100 * max_cost:g}"
-    axes.axvspan(-100 * max_cost, axes.get_xlim()[1], color=GOOD, alpha=0.12, lw=0, label=aim)
+    axes.set_xlim(min(low, -widest), max(high, widest))
+    for place, (cost, limit) in enumerate(limits.items()):
+        inside = (axes.get_xlim()[0], limit) if cost.mode == "min" else (-limit, axes.get_xlim()[1])
+        _shade(axes, rows, cost.metric, inside, "aim: lost at most what is shaded" if place == 0 else "")
+
+
+def _shade(axes: Axes, rows: pd.DataFrame, measure: str, ends: tuple[float, float], label: str) -> None:
+    """Shade an aim from one end to the other in the row of its measure, where there is one."""
+    for place, name in enumerate(rows["measure"]):
+        if name == measure:
+            axes.barh(
+                place, ends[1] - ends[0], left=ends[0], height=1.0, color=GOOD, alpha=0.12, lw=0, zorder=0,
+                label=label or None,
+            )  # fmt: skip
 
 
 def squeezing_figure(squeezing: pd.DataFrame, arms: Sequence[Arm]) -> Figure:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from greycard.metrics.prediction_verdict import ACCURACY_COST, AcceptedCost
 from greycard.reports import prediction_sections as sections
 from greycard.reports import prediction_tables as tables
 from greycard.reports.page_words import DRAWN, INTERVAL, NOISE_FLOOR, limits, provenance, reading, words
@@ -34,8 +35,9 @@ class PredictionPage:
         comparison: the frame of ``compare_seeds``; None without repetitions.
         counts: image results (n_in, n_ok, n_failed) of each system, with a column ``reasons``; None leaves it out.
         level: coverage of the intervals.
-        min_reduction: the reduction of σ_IOU that is aimed at, as a share.
-        max_cost: the loss of accuracy that is accepted, as a share.
+        goal: the measure of ``comparison`` that is to fall.
+        min_reduction: the reduction of ``goal`` that is aimed at, as a share.
+        costs: what may become worse meanwhile, and by how much.
         notes: sentences below the first ones.
         provenance: more of what was run: name -> text.
         config: the resolved config as YAML.
@@ -57,8 +59,9 @@ class PredictionPage:
     comparison: pd.DataFrame | None = None
     counts: pd.DataFrame | None = None
     level: float = 0.95
+    goal: str = "sigma_iou"
     min_reduction: float = 0.3
-    max_cost: float = 0.01
+    costs: tuple[AcceptedCost, ...] = ACCURACY_COST
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     config: str = ""

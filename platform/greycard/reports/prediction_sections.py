@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, Protocol
 
 import pandas as pd
 
-from greycard.metrics.prediction_seeds import verdict
+from greycard.metrics.prediction_verdict import AcceptedCost, verdict
 from greycard.reports import prediction_figures as figures
 from greycard.reports import prediction_tables as tables
 from greycard.reports.arms import Arm, arms_of, heading, mean, pairs_of, pick, rows_of
@@ -47,7 +47,9 @@ class Evidence(Protocol):
     @property
     def min_reduction(self) -> float: ...  # noqa: D102
     @property
-    def max_cost(self) -> float: ...  # noqa: D102
+    def costs(self) -> tuple[AcceptedCost, ...]: ...  # noqa: D102
+    @property
+    def goal(self) -> str: ...  # noqa: D102
 
 
 class Found(NamedTuple):
@@ -89,32 +91,52 @@ def found_in(page: Evidence) -> list[Found]:
 def comparison(page: Evidence, frame: pd.DataFrame) -> Block:
     """Return the block of repeated trainings against each other."""
     seeds = int(frame["seeds"].max())
-    fell = figures.lowered(frame)["measure"].tolist()
-    aim = (
-        f"The aim was to lower {measure_word(fell[0]).name} by at least {share(page.min_reduction, 0)}" if fell else ""
-    )
-    if "accuracy" in set(frame["measure"]):
-        cost = f"{100 * page.max_cost:g}"
-        aim += f" in decisions, at a loss of accuracy of at most {cost} percentage point{'s' * (cost != '1')}"
-    figure = figures.seeds_figure(frame, page.min_reduction, page.max_cost)
+    figure = figures.seeds_figure(frame, page.min_reduction, page.costs, page.goal)
     return Block(
         title=f"Baseline and chosen setting, {seeds} trainings each",
         paragraphs=(
-            f"{aim}. Both were trained {seeds} times with different seeds. The intervals ({_covered(page)}) hold both "
-            "sources of chance: which trainings and which people happened to be in the sample.",
+            f"{_aim(page, frame)} Both were trained {seeds} times with different seeds. The intervals "
+            f"({_covered(page)}) hold both sources of chance: which trainings and which people happened to be in the "
+            "sample.",
         ),
         pictures=(
             picture(
                 figure,
                 "seeds",
                 "Left: how much each group difference fell against the baseline; 100 % means that it is gone, below 0 "
-                "that it grew. Right: what it cost. Shaded is the aim: it is shown to be met where the whole interval "
-                "lies inside. Filled marks are decisions (what users get), hollow ones probabilities.",
+                "that it grew. Right: what it cost. Shaded is the aim, in the rows that it is of: it is shown to be "
+                "met where the whole interval lies inside. Filled marks are decisions (what users get), hollow ones "
+                "probabilities.",
                 "Forest plot: fall of each group difference and change of accuracy, with intervals and the aim",
             ),
         ),
         tables=(tables.comparison(frame, _covered(page)),),
     )
+
+
+def _aim(page: Evidence, frame: pd.DataFrame) -> str:
+    """Say what was to fall and what it might cost, and which of these was not compared."""
+    hard = set(frame.loc[frame["decisions"] == "hard", "measure"])
+    where = " in decisions" if page.goal in hard else ""
+    lost = ", ".join(f"{measure_word(cost.metric).name} by at most {_most(cost)}" for cost in page.costs)
+    absent = [
+        measure_word(name).name
+        for name in dict.fromkeys((page.goal, *(cost.metric for cost in page.costs)))
+        if name not in set(frame["measure"])
+    ]
+    return (
+        f"The aim was to lower {measure_word(page.goal).name} by at least {share(page.min_reduction, 0)}{where}, while "
+        f"these may become worse: {lost}." + (f" Not compared, so not judged: {', '.join(absent)}." if absent else "")
+    )
+
+
+def _most(cost: AcceptedCost) -> str:
+    if cost.relative:
+        return f"{100 * cost.most:g} % of the baseline's"
+    if not measure_word(cost.metric).share:
+        return f"{cost.most:g}"
+    points = f"{100 * cost.most:g}"
+    return f"{points} percentage point{'s' * (points != '1')}"
 
 
 def by_group(page: Evidence, found: Found) -> Block:
@@ -179,7 +201,7 @@ def differences(page: Evidence, found: Found) -> Block:
 
 def paper_layout(page: Evidence, frame: pd.DataFrame) -> Block:
     """Return the block in the layout of the paper's Tables 1-3, with its rows beside ours where they are known."""
-    beside = page.paper is not None and len(page.paper) > len(frame)
+    beside = page.paper is not None and bool((page.paper["source"] != "measured").any())
     shown = page.paper if beside and page.paper is not None else frame
     sentence = (
         "The paper's rows stand beside those of this audit. Splits, networks and what its accuracy averages (all "
@@ -202,10 +224,10 @@ def paper_layout(page: Evidence, frame: pd.DataFrame) -> Block:
 
 
 def compared(page: Evidence) -> str:
-    """Return the verdict on a comparison of seeds; "" without one of σ_IOU and accuracy."""
+    """Return the verdict on a comparison of seeds; "" without one of predictors."""
     if page.comparison is None or not {"sigma_iou", "accuracy"} <= set(page.comparison["measure"]):
         return ""
-    return verdict(page.comparison, page.min_reduction, page.max_cost)
+    return verdict(page.comparison, page.min_reduction, page.costs, page.goal)
 
 
 def headline(page: Evidence) -> tuple[str, ...]:
@@ -265,7 +287,8 @@ def _squeezing(frame: pd.DataFrame, found: Found) -> Block:
         paragraphs=(
             "A predictor that only becomes less sure of everything lowers every difference of probabilities and "
             "changes no decision. So each gain is measured again: in decisions, and in probabilities that were "
-            "refitted to the labels, which undoes squeezing.",
+            "refitted to the labels, which undoes squeezing. The refits are fitted to the very rows that are audited "
+            "here, so they suit these rows better than new ones.",
         ),
         pictures=(
             picture(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from greycard.reports.arms import Arm, fell, mean, rows_of
+from greycard.reports.arms import BASELINE_LOSS, Arm, fell, mean, rows_of
 from greycard.reports.frames import ALL, nice
 from greycard.reports.prediction_words import (
     DASH,
@@ -299,6 +299,8 @@ def _loss(row: Mapping[Any, Any]) -> str:
     name = str(row.get("loss", DASH))
     lam = row.get("lam")
     text = LOSS_WORDS.get(name, nice(name))
+    if name != BASELINE_LOSS and lam == 0:
+        return "control, λ = 0"
     return text if lam is None or pd.isna(lam) or not lam else f"{text}, λ = {value_label(float(lam))}"
 
 

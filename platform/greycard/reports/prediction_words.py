@@ -1,7 +1,7 @@
 """How reports call the measures of predictors, and how they write their numbers. Absent numbers are dashes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from greycard.reports.frames import nice
@@ -102,6 +102,10 @@ SEARCH_WORDS: Final[dict[str, Word]] = {
     "loss": Word(label="loss"),
     "ce": Word(label="cross-entropy"),
     "fair": Word(label="fairness loss"),
+    "fair_missing": Word(
+        label="empty cells",
+        explains="Pairs of class and group without a row in the whole split, left out by the loss.",
+    ),
     "bpp": Word(
         label="bits per pixel", decimals=3, explains="How much a compressed image weighs; an uncompressed one has 24."
     ),
@@ -161,6 +165,8 @@ def bare(name: str) -> str:
 
 def metric_word(name: str) -> Word:
     """Return what a search's metric is; one that is not known is called by its name."""
+    if "accuracy/" in name:
+        return replace(ACCURACY, label=f"accuracy: {nice(bare(name))}")
     known = SEARCH_WORDS.get(bare(name)) or DISPARITY_WORDS.get(bare(name))
     return known or Word(label=nice(bare(name)), better=None)
 

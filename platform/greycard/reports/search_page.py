@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from greycard.metrics.prediction_verdict import ACCURACY_COST, AcceptedCost
 from greycard.reports import prediction_sections, search_sections
 from greycard.reports.page_words import DRAWN, INTERVAL, NOISE_FLOOR, limits, provenance, reading, words
 from greycard.reports.pages import Block, Page, write_page
@@ -39,8 +40,9 @@ class SearchPage:
         dataset: the data set's name.
         commit: of the source; "" leaves it out.
         level: coverage of the intervals.
-        min_reduction: the reduction of σ_IOU that is aimed at, as a share.
-        max_cost: the loss of accuracy that is accepted, as a share.
+        goal: the measure of ``comparison`` that is to fall.
+        min_reduction: the reduction of ``goal`` that is aimed at, as a share.
+        costs: what may become worse meanwhile, and by how much.
         provenance: more of what was run: name -> text.
         config: the resolved config as YAML.
     """
@@ -67,8 +69,9 @@ class SearchPage:
     dataset: str = ""
     commit: str = ""
     level: float = 0.95
+    goal: str = "sigma_iou"
     min_reduction: float = 0.3
-    max_cost: float = 0.01
+    costs: tuple[AcceptedCost, ...] = ACCURACY_COST
     provenance: Mapping[str, str] = field(default_factory=dict)
     config: str = ""
 

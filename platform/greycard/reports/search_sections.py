@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greycard.metrics.prediction_seeds import verdict as seeds_verdict
+from greycard.metrics.prediction_verdict import AcceptedCost
+from greycard.metrics.prediction_verdict import verdict as seeds_verdict
 from greycard.reports import search_figures as figures
 from greycard.reports import search_tables as tables
 from greycard.reports.pages import Block, Picture, picture
@@ -68,7 +69,9 @@ class Search(Protocol):
     @property
     def min_reduction(self) -> float: ...  # noqa: D102
     @property
-    def max_cost(self) -> float: ...  # noqa: D102
+    def costs(self) -> tuple[AcceptedCost, ...]: ...  # noqa: D102
+    @property
+    def goal(self) -> str: ...  # noqa: D102
     @property
     def show(self) -> tuple[str, ...]: ...  # noqa: D102
 
@@ -220,7 +223,7 @@ def _of(metrics: Sequence[str], between: str = " and ") -> str:
 
 def _verdict(page: Search) -> str:
     if page.comparison is not None and {"sigma_iou", "accuracy"} <= set(page.comparison["measure"]):
-        return seeds_verdict(page.comparison, page.min_reduction, page.max_cost)
+        return seeds_verdict(page.comparison, page.min_reduction, page.costs, page.goal)
     rows = finished(page.trials, [metric for metric, _ in page.goals])
     if not len(rows):
         return (

@@ -99,19 +99,20 @@ class PredictionRows:
 
         ``ce`` and ``accuracy_all`` are means over tasks; ``accuracy``, ``balanced_accuracy``, ``iou``, ``auc`` and
         ``ece`` are the target's; ``sigma_iou``, ``dp_difference`` and ``eo_difference`` are of its hard decisions;
-        ``fair`` is the soft loss before λ, and ``loss`` is ce + λ · fair. NaN where a measure has no rows, and all of
-        them NaN if a probability is not a number.
+        ``fair`` is the soft loss before λ, ``fair_missing`` its cells without rows, and ``loss`` is ce + λ · fair. NaN
+        where a measure has no rows, and all of them NaN if a probability is not a number.
         """
         sums = torch.stack(list(self.scores.values()))
         ce = _mean_ratio(sums[:, 0], sums[:, 1])
         found = {"ce": ce, "loss": ce, "accuracy_all": _mean_ratio(sums[:, 2], sums[:, 3])}
         probabilities, labels, groups = (torch.cat(parts) for parts in (self.probabilities, self.labels, self.groups))
         if not bool(torch.isfinite(probabilities).all()):
-            return dict.fromkeys([*found, *_MEASURES, *(["fair"] if self.fair else [])], math.nan)
+            return dict.fromkeys([*found, *_MEASURES, *(["fair", "fair_missing"] if self.fair else [])], math.nan)
         if self.fair is not None:
             table = JointTable.zero(probabilities.shape[1], len(self.names)).add(probabilities, labels, groups)
             value = replace(self.fair, empty="skip")(table)
             found |= {"fair": value.value.item(), "loss": ce + value.weighted.item()}
+            found["fair_missing"] = float(value.missing)
         wide = probabilities.to(torch.float64)
         codes = Groups("groups", self.names, groups.numpy())
         return found | measures(Predictions((wide / wide.sum(dim=1, keepdim=True)).numpy(), labels.numpy(), codes))
