@@ -7,9 +7,13 @@ os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_session():
-    """One local cluster for all tests that stream: 4 CPU slots and one logical GPU."""
+    """A local cluster for a module's tests: 4 CPU slots and one logical GPU.
+
+    Not one for the whole run: after some hundred actors and placement groups Ray once failed to tell the driver that an
+    actor was alive.
+    """
     import ray
 
     ray.init(
