@@ -7,7 +7,7 @@ export RAY_AUTH_MODE ?= disabled
 export RAY_USAGE_STATS_ENABLED ?= 0
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo photos ui search-ui test lint format clean
+.PHONY: help setup demo photos ui search-ui test test-all lint format clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -37,7 +37,10 @@ search-ui: setup  ## Open optuna-dashboard on a search, live or finished: make s
 		{ echo "no search in $(STORAGE): start python -m jobs.tune $(STUDY) first, or set STORAGE"; exit 2; };; esac
 	$(BIN)/optuna-dashboard --host 127.0.0.1 --port 8080 $(STORAGE)
 
-test: setup lint  ## Lint, types and all tests.
+test: setup lint  ## Lint, types and tests (under 25 minutes on 2 cores).
+	$(BIN)/python -m pytest -q -m "not long"
+
+test-all: setup lint  ## The same with the longest tests: whole studies killed and continued.
 	$(BIN)/python -m pytest -q
 
 lint: setup  ## ruff and mypy.

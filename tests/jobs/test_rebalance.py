@@ -225,6 +225,7 @@ def test_a_study_goes_on_after_a_failure_and_leaves_table_page_and_runs(job, sto
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_rows_are_added_later_and_one_that_diverges_is_left_out(job, store, studied, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     before, _ = studied

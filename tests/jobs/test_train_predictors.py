@@ -243,6 +243,7 @@ def test_a_job_trains_baselines_and_fair_phases_and_logs_them(shards, tmp_path, 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_ray_train_worker_killed_in_the_middle_is_replaced(shards, tmp_path, ray_session):
     training = dataclasses.replace(EYES, loop=dataclasses.replace(LOOP, epochs=12, checkpoint_steps=1))
     alone = task_of(shards, tmp_path / "one", training=training)

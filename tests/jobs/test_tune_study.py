@@ -107,6 +107,7 @@ def test_the_best_recipe_is_a_training_job(calm, tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_study_killed_in_its_search_goes_on_to_the_same_result(calm, client, tmp_path):
     _, undisturbed = calm
     driver = subprocess.Popen(
@@ -148,6 +149,7 @@ def finished(database):
         return False
 
 
+@pytest.mark.long
 def test_codecs_are_searched_for_rate_distortion_and_disparity(client, tmp_path, ray_session):
     tuned = tune(codecs(tmp_path))
     assert tuned.result.trials["status"].tolist() == ["finished"] * 2

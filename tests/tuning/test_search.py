@@ -126,6 +126,7 @@ def test_trials_that_a_scheduler_stops_are_pruned(tmp_path, client, request, sch
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_runs_that_tune_drops_behind_a_clinging_trial_are_run(tmp_path, client, request, monkeypatch):
     dropped, take_back = [], Ledger.take_back
     monkeypatch.setattr(Ledger, "take_back", lambda ledger, run: (dropped.append(run), take_back(ledger, run)))
