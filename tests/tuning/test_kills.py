@@ -94,8 +94,8 @@ def test_a_search_that_was_ended_goes_on(tmp_path, client, undisturbed, how):
             os.killpg(driver.pid, signal.SIGKILL)
         output = driver.communicate()[0]
     left = dict(statuses(client, study))
-    assert left["trial-0"] == "FINISHED", output[-3000:]
-    if how != signal.SIGKILL:
+    if how != signal.SIGKILL:  # which may come before the store was told; what it left is put right below
+        assert left["trial-0"] == "FINISHED", output[-3000:]
         assert {left["trial-3"], left["trial-4"], left["search"]} == {"KILLED"}, output[-3000:]
     wait_for(lambda: not any(map(is_alive, tmp_path.glob("waiting-*"))))  # Ray ends what a lost driver has started
     (tmp_path / "go").touch()
