@@ -76,9 +76,8 @@ def undisturbed(tmp_path_factory, store, ray_session):
         return searched(folder / "job", "calm", folder)
 
 
-@pytest.mark.parametrize(
-    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.long)], ids=["kill", "ctrl-c"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
 def test_a_search_that_was_ended_goes_on(tmp_path, client, undisturbed, how):
     study, directory = f"ended by {how}", tmp_path / "job"
     driver = start(directory, study, tmp_path, TRIALS)
