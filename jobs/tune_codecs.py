@@ -20,9 +20,9 @@ from greycard.training.objectives import coded
 from greycard.training.parity import with_gap
 from greycard.tuning import Trial
 from jobs.train_parity import ParityCodecTraining
-from jobs.train_plan import Planned, TrainJob, plan
+from jobs.train_plan import Planned, plan
 from jobs.tune_choice import Choice, distinct
-from jobs.tune_family import Confirmed, color_of, goals_reported, models_folder, name_mark
+from jobs.tune_family import Confirmed, Family, color_of, goals_reported, models_folder
 from jobs.tune_plan import BASELINE, CodecTrial, TuneJob, Value, with_settings
 from jobs.tune_rates import CodecRows, compare_codecs, group_means, verdict_of
 
@@ -67,8 +67,10 @@ def run_trial(trial: Trial, shared: SharedCodecs) -> dict[str, float]:
     return with_gap(train_model(task, data, report).metrics)
 
 
-class CodecFamily:
+class CodecFamily(Family):
     """How the studies of codecs do what every study does."""
+
+    named = ("parity.lam", "parity.mu")
 
     def __init__(self, job: TuneJob, manifest: Manifest) -> None:
         assert isinstance(job.trial, CodecTrial)
@@ -99,28 +101,8 @@ class CodecFamily:
         config = with_settings(self.trial, settings)
         return replace(config.training, parity=(config.parity,), seeds=tuple(seeds))
 
-    def recipe(self, label: str, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> TrainJob:
-        """Return a training job, as ``python -m jobs.train`` takes it."""
-        return TrainJob(
-            study=self.job.study,
-            directory=str(Path(self.job.directory) / label),
-            shards=self.job.uri,
-            models=(self.training(seeds, settings),),
-            size=self.job.size,
-            registry=f"{self.job.registry}-{self.job.study}",
-            workers=self.job.workers,
-            session=self.job.session,
-        )
-
-    def model_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return seed -> the name of its baseline, or of its fine-tuned codec, marked where λ and μ do not tell all."""
-        return self._names(settings, seeds, name_mark(settings or {}, ("parity.lam", "parity.mu")))
-
-    def recipe_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return the same as the recipe names them: it trains no other settings."""
-        return self._names(settings, seeds, "")
-
-    def _names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int], mark: str) -> dict[int, str]:
+    def names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int], mark: str) -> dict[int, str]:
+        """Return seed -> the name of its baseline, or of the model after it."""
         training = self.training(seeds, settings)
         if not training.parity:
             return {seed: training.baseline_name(seed) for seed in seeds}

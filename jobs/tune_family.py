@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -35,50 +36,70 @@ class Confirmed:
     notes: tuple[str, ...] = ()
 
 
-class Family(Protocol):
+class Family(ABC):
     """The part of a study that depends on what is trained.
 
     Attributes:
+        named: settings that a model's own name tells.
         run_trial: a function of a module, which Ray's workers can import.
         color: the parameter that colours the trials in figures.
         show: (x, y) metrics of the trade-off; () leaves it to the report.
     """
 
+    named: ClassVar[tuple[str, ...]]
+    job: TuneJob
     run_trial: Callable[[Trial, Any], Mapping[str, float]]
     color: str
     show: tuple[str, ...]
 
-    def warnings(self) -> list[str]:
-        """Return what has to be said of the data before training."""
-        ...
-
-    def metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Return a model's validation metrics as trials return them."""
-        ...
-
     def recipe(self, label: str, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> TrainJob:
-        """Return a training job of the baselines (None) or of settings with all they start from."""
-        ...
+        """Return a training job of the baselines (None) or of settings, as ``python -m jobs.train`` takes it."""
+        return TrainJob(
+            study=self.job.study,
+            directory=str(Path(self.job.directory) / label),
+            shards=self.job.uri,
+            models=(self.training(seeds, settings),),
+            size=self.job.size,
+            registry=f"{self.job.registry}-{self.job.study}",
+            workers=self.job.workers,
+            session=self.job.session,
+        )
 
     def model_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return seed -> the model's name in the study; settings that differ have names that do."""
-        ...
+        """Return seed -> the model's name in the study, marked where ``named`` does not tell all settings."""
+        return self.names(settings, seeds, name_mark(settings or {}, self.named))
 
     def recipe_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return seed -> the model's name in that job."""
-        ...
+        """Return the same as the recipe names them: it trains no other settings."""
+        return self.names(settings, seeds, "")
 
+    @abstractmethod
+    def warnings(self) -> list[str]:
+        """Return what has to be said of the data before training."""
+
+    @abstractmethod
+    def metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return a model's validation metrics as trials return them."""
+
+    @abstractmethod
+    def training(self, seeds: Sequence[int], settings: Mapping[str, Value] | None = None) -> Any:
+        """Return the baselines of some seeds, and with settings the models after them."""
+
+    @abstractmethod
+    def names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int], mark: str) -> dict[int, str]:
+        """Return seed -> the name of its baseline (None), or of the model after it with a mark."""
+
+    @abstractmethod
     def template(self, seed: int) -> ModelTask:
         """Return what a trial of a seed trains, before its settings."""
-        ...
 
+    @abstractmethod
     def shared(self, data: TrainingData) -> Any:
         """Return what trials share, once the baselines are trained."""
-        ...
 
+    @abstractmethod
     def confirm(self, choices: Sequence[Choice], planned: Mapping[str, Planned]) -> Confirmed:
         """Compare what was chosen, trained again, with the baselines on the test split."""
-        ...
 
 
 def color_of(space: Mapping[str, Any], wanted: str) -> str:

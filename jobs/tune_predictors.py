@@ -17,10 +17,10 @@ from greycard.metrics.prediction_verdict import verdict
 from greycard.training.fit import ModelTask, TrainingData, train_model
 from greycard.training.prediction import FairPrediction
 from greycard.tuning import Trial
-from jobs.train_plan import Planned, TrainJob, plan
+from jobs.train_plan import Planned, plan
 from jobs.train_predictors import PredictorTraining, describe_cells
 from jobs.tune_choice import Choice, accepted, distinct
-from jobs.tune_family import Confirmed, color_of, goals_reported, models_folder, name_mark
+from jobs.tune_family import Confirmed, Family, color_of, goals_reported, models_folder
 from jobs.tune_plan import BASELINE, PredictorTrial, TuneJob, Value, with_settings
 
 
@@ -63,8 +63,10 @@ def run_trial(trial: Trial, shared: SharedPredictors) -> dict[str, float]:
     return train_model(task, data, report).metrics
 
 
-class PredictorFamily:
+class PredictorFamily(Family):
     """How the studies of predictors do what every study does."""
+
+    named = ("fair.kind", "fair.lam")
 
     def __init__(self, job: TuneJob, manifest: Manifest) -> None:
         assert isinstance(job.trial, PredictorTrial)
@@ -89,28 +91,8 @@ class PredictorFamily:
         config = with_settings(self.trial, settings)
         return replace(config.training, fair=(config.fair,), seeds=tuple(seeds))
 
-    def recipe(self, label: str, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> TrainJob:
-        """Return a training job, as ``python -m jobs.train`` takes it."""
-        return TrainJob(
-            study=self.job.study,
-            directory=str(Path(self.job.directory) / label),
-            shards=self.job.uri,
-            models=(self.training(seeds, settings),),
-            size=self.job.size,
-            registry=f"{self.job.registry}-{self.job.study}",
-            workers=self.job.workers,
-            session=self.job.session,
-        )
-
-    def model_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return seed -> the name of its baseline, or of its fair phase, marked where kind and λ do not tell all."""
-        return self._names(settings, seeds, name_mark(settings or {}, ("fair.kind", "fair.lam")))
-
-    def recipe_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return the same as the recipe names them: it trains no other settings."""
-        return self._names(settings, seeds, "")
-
-    def _names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int], mark: str) -> dict[int, str]:
+    def names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int], mark: str) -> dict[int, str]:
+        """Return seed -> the name of its baseline, or of the model after it."""
         training = self.training(seeds, settings)
         fair = training.fair[0] if training.fair else None
         return {seed: training.fair_name(fair, seed, mark) if fair else training.baseline_name(seed) for seed in seeds}
