@@ -45,12 +45,7 @@ def test_mlflow_serves_what_was_logged(client, study, store, tmp_path, classifie
         run.set_alias(uri, "best")
     assert uri == "models:/test-eyes/1"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(store)
-    try:
-        model = mlflow.pyfunc.load_model(uri)
-    finally:
-        mlflow.set_tracking_uri(before)
+    model = mlflow.pyfunc.load_model(uri)
     codes = model.predict(classifier[1])
     assert {task: array.tolist() for task, array in codes.items()} == {
         task: array.tolist() for task, array in classifier[2].items()

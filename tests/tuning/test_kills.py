@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
 
@@ -62,6 +63,13 @@ def is_alive(marker):
     return Path(f"/proc/{marker.read_text()}").exists()
 
 
+def has_starts(directory, numbers):
+    """Whether the study knows that these trials were started: the record follows a start by some milliseconds."""
+    storage = optuna.storages.RDBStorage(f"sqlite:///{directory / 'optuna.db'}")
+    trials = optuna.load_study(study_name="study", storage=storage).trials
+    return all("attempts/seed0" in trials[number].user_attrs for number in numbers)
+
+
 def statuses(client, study):
     experiment = client.get_experiment_by_name(study).experiment_id
     return sorted((run.info.run_name, run.info.status) for run in client.search_runs([experiment], max_results=1000))
@@ -76,13 +84,16 @@ def undisturbed(tmp_path_factory, store, ray_session):
         return searched(folder / "job", "calm", folder)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
+ENDS = [pytest.param(signal.SIGKILL, id="kill"), pytest.param(signal.SIGINT, id="ctrl-c", marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("how", ENDS)
 def test_a_search_that_was_ended_goes_on(tmp_path, client, undisturbed, how):
     study, directory = f"ended by {how}", tmp_path / "job"
     driver = start(directory, study, tmp_path, TRIALS)
     try:
         wait_for(lambda: len(list(tmp_path.glob("waiting-*"))) == 2, driver)
+        wait_for(lambda: has_starts(directory, (3, 4)), driver)
         if how == signal.SIGKILL:
             os.killpg(driver.pid, how)
         else:
