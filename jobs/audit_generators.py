@@ -84,6 +84,8 @@ def audit_generators(job: GenerationAuditJob) -> AuditedGenerations:
         tables = Folder.open(home.uri_of("tables"))
         write_tables(tables_of(frames), tables)
     print(summary(frames))
+    for name, reason in result.absent.items():
+        print(f"{name} was not taken: {reason}")
     print(f"tables: {tables.uri}  (MLflow run {tracked.run_id})")
     return AuditedGenerations(result, frames, tables.uri, tracked.run_id)
 

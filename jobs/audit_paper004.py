@@ -1,4 +1,4 @@
-"""The audits of paper 004: every row of Tables 1, 3 and 4, and the sets that the generators learn from, in one table.
+"""The audits of paper 004: every row of Tables 1 to 5, and the sets that the generators learn from, in one table.
 
 The measuring classifier is another than the judge that searches and trains: another architecture and seed. It and the
 reference are where ``jobs.rebalance`` leaves them; all of it can be set.
@@ -9,6 +9,7 @@ from typing import Final
 from greycard.audits.generation import GenerationAudit, GeneratorSystem
 from greycard.classifiers import ClassifierConfig, ResNetConfig
 from greycard.datasets import cifar10, mnist
+from greycard.metrics.no_reference import NoReferenceConfig
 from greycard.schema import RACE
 from jobs import paper004
 from jobs.audit_generators import GenerationAuditJob, systems_of
@@ -28,6 +29,7 @@ def audit_of(
     count: int,
     paths: int = 0,
     synthetic: bool = True,
+    quality: tuple[NoReferenceConfig, ...] = (),
 ) -> GenerationAuditJob:
     """Return the audit of a setting's generators and of their training sets.
 
@@ -39,6 +41,7 @@ def audit_of(
         count: images a generator.
         paths: of them, those whose path length is measured.
         synthetic: whether the synthetic set is there.
+        quality: no-reference measures; those without weights are absent.
     """
     sets = ((DATA_REAL, rows.real), (DATA_SYNTHETIC, rows.synthetic))[: 1 + synthetic]
     return GenerationAuditJob(
@@ -53,6 +56,7 @@ def audit_of(
             task=rows.task,
             reference=f"runs/paper004/{setting}/shards/reference",
             size=rows.generator.size,
+            quality=quality,
             paths=paths,
             directory=f"runs/paper004/{setting}/audit",
         )
@@ -66,7 +70,7 @@ def measuring(setting: str, task: str, classes: tuple[str, ...], **changes: int 
 
 
 def paper004_cifar() -> GenerationAuditJob:
-    """Tables 3 and 4 of paper 004: eight generators of CIFAR-10's long tail, 50,000 images each."""
+    """Tables 3, 4 and 5 of paper 004: eight generators of CIFAR-10's long tail, 50,000 images each."""
     return audit_of(
         paper004.cifar(),
         (paper004.paper004_cifar(), paper004.paper004_cifar_synthetic()),
@@ -74,11 +78,12 @@ def paper004_cifar() -> GenerationAuditJob:
         setting="cifar10",
         count=50_000,
         paths=10_000,
+        quality=paper004.QUALITY["CIFAR10-LT"],
     )
 
 
 def paper004_ffhq() -> GenerationAuditJob:
-    """Table 1 of paper 004: seven generators of FFHQ by race, 50,000 images each."""
+    """Tables 1 and 2 of paper 004: seven generators of FFHQ by race, 50,000 images each."""
     return audit_of(
         paper004.ffhq(),
         (paper004.paper004_ffhq(), paper004.paper004_ffhq_synthetic()),
@@ -86,6 +91,7 @@ def paper004_ffhq() -> GenerationAuditJob:
         setting="ffhq",
         count=50_000,
         paths=10_000,
+        quality=paper004.QUALITY["FFHQ"],
     )
 
 

@@ -30,6 +30,7 @@ from greycard.classifiers import ClassifierConfig, ResNet32Config, ResNetConfig
 from greycard.datasets import cifar10, mnist
 from greycard.generators import StyleGan2Config
 from greycard.losses.shares import ShareLossConfig
+from greycard.metrics.no_reference import Brisque, ClipIqa, EqFace, Niqe, NoReferenceConfig
 from greycard.schema import RACE, unknown
 from greycard.training.adversarial_config import AdversarialConfig
 from jobs.train_generators import SEED, GeneratorTraining
@@ -46,6 +47,13 @@ SYNTHETIC: Final = "generators_synthetic"
 _DIRECTORIES: Final = {"config_f": DIRECTORY, "paper256": f"{DIRECTORY}_paper256"}
 FFHQ_RACES: Final = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
 """The classes, in code order, that the paper's classifier (DeepFace) tells apart."""
+
+_OF_IMAGES: Final = (Brisque(), ClipIqa(prompts="pairs"))
+QUALITY: Final[Mapping[str, tuple[NoReferenceConfig, ...]]] = {
+    "FFHQ": (EqFace(), Niqe(channel="y"), *_OF_IMAGES),
+    "CIFAR10-LT": _OF_IMAGES,
+}
+"""Data set -> the measures of Tables 2 and 5, set as pyiqa has them; each wants ``weights``, and is absent without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

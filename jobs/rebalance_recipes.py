@@ -1,11 +1,12 @@
 """The studies of `jobs.rebalance`: MNIST-5k and drawn faces on two CPU cores, CIFAR-10 and FFHQ at the paper's scale.
 
 The rows come from ``jobs.paper004``, the syntheses from ``jobs.synthesize``, which also has the published code's search
-(``published_z``, ``published_w_plus``) to put in ``synthesis``.
+(``published_z``, ``published_w_plus``) to put in ``synthesis``. At the paper's scale the measures of Tables 2 and 5 are
+asked for; each is absent until it is told its weights, in ``audit.quality.<n>.weights``.
 """
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from greycard.audits.generation_configs import GenerationAudit, RealismConfig
 from greycard.classifiers import ClassifierConfig, ResNet32Config, ResNetConfig
@@ -148,8 +149,7 @@ def cifar10() -> RebalanceJob:
         ),
         judge=replace(_judge(rows.judge), loop=loop),
         measuring=replace(_measuring(rows.task, classes, width=64), loop=loop),
-        printed="CIFAR10-LT",
-        **_full(rows, classes, synthesize.cifar10().synthesis),
+        **_full(rows, classes, synthesize.cifar10().synthesis, "CIFAR10-LT"),
     )
 
 
@@ -182,8 +182,7 @@ def ffhq() -> RebalanceJob:
         ),
         judge=replace(_judge(rows.judge), loop=loop),
         measuring=replace(_measuring(rows.task, classes), classifier=_resnet18(rows.task, classes), loop=loop),
-        printed="FFHQ",
-        **_full(rows, classes, synthesize.ffhq_search().synthesis, reference_split="val"),
+        **_full(rows, classes, synthesize.ffhq_search().synthesis, "FFHQ", reference_split="val"),
     )
 
 
@@ -216,12 +215,14 @@ def _full(
     rows: paper004.RowsConfig,
     classes: dict[str, tuple[str, ...]],
     synthesis: SynthesisConfig,
+    printed: Literal["FFHQ", "CIFAR10-LT"],
     *,
     reference_split: str = "test",
 ) -> dict[str, Any]:
     """Return what the studies at the paper's scale share."""
     return {
         **_shared(rows),
+        "printed": printed,
         "rows": (*rows.rows, REJECTION),
         "synthesis": replace(synthesis, val=0.0),
         "audit": _audit(
@@ -231,6 +232,7 @@ def _full(
             count=50_000,
             paths=10_000,
             reference_split=reference_split,
+            quality=paper004.QUALITY[printed],
             resources=_GPU,
         ),
         "workers": WorkersConfig(num_gpus=1.0, num_cpus=4.0),

@@ -158,6 +158,7 @@ def page_of(job: RebalanceJob, study: Study, run: Run) -> GenerationPage:
         histories={name: read_epochs(str(_folder(job, name))) for name in study.trained.generators},
         paper=job.printed,
         labels={system: label_of(job, study, system) for system in frames.scores["system"].drop_duplicates()},
+        absent=study.result.absent,
         classes=job.classes,
         angles=job.synthesis.search.by_angle,
         min_ratio=job.aim,

@@ -27,3 +27,14 @@ def ray_session():
     )
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def one_thread():
+    """As in Ray's workers: with several threads the same image may come out otherwise in its last bits."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

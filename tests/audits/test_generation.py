@@ -60,7 +60,8 @@ def finished(shards, tmp_path_factory):
         GeneratorSystem(name="tail", generator=ToyConfig(shares=TAIL, broken=(FIRST + 3,)), variant="real", seed=2),
         GeneratorSystem(name="data", images=tail, split="test"),
     )
-    config = audit(shards, tmp_path_factory.mktemp("audit"), systems=systems, paths=10)
+    quality = (EqFace(), Niqe(weights="any.npz"))
+    config = audit(shards, tmp_path_factory.mktemp("audit"), systems=systems, paths=10, quality=quality)
     seen = []
     result = run(config, seen.append)
     return config, result, seen, result.frames()
@@ -86,6 +87,13 @@ def test_every_image_comes_out_once_with_a_status(finished):
     counts = frames.counts.set_index("system")
     assert counts.loc["tail", ["n_in", "n_ok", "n_failed"]].tolist() == [120, 119, 1]
     assert "not an image" in counts.loc["data", "reasons"]
+
+
+def test_measures_that_can_not_be_taken_are_absent_with_the_reason(finished):
+    result, frames = finished[1], finished[3]
+    assert "no EQ-Face weights named; fetch" in result.absent["eqface"]
+    assert "needs at least two whole blocks of 96" in result.absent["niqe"]
+    assert not {"eqface", "niqe"} & set(frames.scores["measure"])
 
 
 def test_shares_are_those_of_the_generator(finished):
@@ -215,8 +223,6 @@ def test_what_is_finished_is_not_made_again(shards, tmp_path):
         ({"classifier": ReaderConfig(classes=("a", "b", "c", "e"))}, ManifestError, "unknown kind label 'e'"),
         ({"reference": "nowhere"}, ManifestError, "no manifest.json"),
         ({"inception": "nowhere.pth"}, MeasureUnavailable, "fetch https"),
-        ({"quality": (EqFace(),)}, MeasureUnavailable, "eqface is not available: no EQ-Face weights named"),
-        ({"quality": (Niqe(weights="any.npz"),)}, ValueError, r"audit.quality: niqe needs .*; leave it out"),
     ],
 )
 def test_what_can_not_work_is_refused_with_the_reason(shards, tmp_path, change, error, message):

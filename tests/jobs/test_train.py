@@ -154,7 +154,9 @@ def test_codecs_and_classifiers_are_trained_logged_registered_and_not_trained_ag
 
 
 @pytest.mark.slow
-def test_a_worker_killed_in_the_middle_is_replaced_and_the_weights_are_those_of_an_undisturbed_run(shards, tmp_path):
+def test_a_worker_killed_in_the_middle_is_replaced_and_the_weights_are_those_of_an_undisturbed_run(
+    shards, tmp_path, one_thread
+):
     loop = dataclasses.replace(CODEC.loop, epochs=40, checkpoint_steps=1)
     chain = dataclasses.replace(CODEC, codec=dataclasses.replace(CODEC.codec, lambdas=(0.0067,)), loop=loop)
     config = job(shards, tmp_path, chain)
@@ -176,12 +178,7 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_weights_are_those_of_
     after = json.loads(progress.read_text())
     assert after["pid"] != killed[0]["pid"]
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        expected = train_model(undisturbed)
-    finally:
-        torch.set_num_threads(threads)
+    expected = train_model(undisturbed)
     description = chain.codec.description()
     ours, theirs = load_weights(models["tiny@0.0067"].weights, description), load_weights(expected.weights, description)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

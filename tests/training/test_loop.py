@@ -151,7 +151,7 @@ def test_other_optimisers_schedules_and_precisions_resume_exactly_too(tmp_path, 
     assert weights_equal(network, expected)
 
 
-def test_a_run_killed_by_the_system_resumes_exactly(tmp_path):
+def test_a_run_killed_by_the_system_resumes_exactly(tmp_path, one_thread):
     script = f"""
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -176,14 +176,9 @@ def test_a_run_killed_by_the_system_resumes_exactly(tmp_path):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == -signal.SIGKILL
     assert (tmp_path / CHECKPOINT).exists()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        expected, _ = undisturbed()
-        network = Small(seed=9)
-        fit(network, CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path)
-    finally:
-        torch.set_num_threads(threads)
+    expected, _ = undisturbed()
+    network = Small(seed=9)
+    fit(network, CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path)
     assert weights_equal(network, expected)
 
 

@@ -122,13 +122,8 @@ def two(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", ["fair", "cross_entropy", "resumed"])
-def test_weights_statistics_and_metrics_are_those_of_one_process(two, tmp_path, case):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        net, expected = run("cross_entropy" if case == "cross_entropy" else "fair", tmp_path, ALONE)
-    finally:
-        torch.set_num_threads(threads)
+def test_weights_statistics_and_metrics_are_those_of_one_process(two, tmp_path, case, one_thread):
+    net, expected = run("cross_entropy" if case == "cross_entropy" else "fair", tmp_path, ALONE)
     found, _ = two
     for state, result in (found[0][case], found[1][case]):
         assert state.keys() == net.state_dict().keys()

@@ -7,8 +7,8 @@ same table; the reference is one.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -40,7 +40,7 @@ from greycard.audits.weights import Pinned, pin
 from greycard.datasets.manifest import Manifest, check_classes
 from greycard.datasets.storage import Folder
 from greycard.metrics.inception import InceptionConfig
-from greycard.metrics.perceptual import MeasureUnavailable
+from greycard.metrics.no_reference import available
 from greycard.schema import ERROR, IMAGE_ID, OK, STATUS, unknown
 from greycard.streaming.decode import Decode
 from greycard.streaming.generating import BULK, PARTNER, SEED, GenerationStage, keep, seed_rows
@@ -97,11 +97,13 @@ class GenerationResult:
         config: of the audit.
         directory: where the results are.
         systems: the reference, then the config's systems.
+        absent: measure -> why it was not taken.
     """
 
     config: GenerationAudit
     directory: str
     systems: tuple[SystemResult, ...]
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, system: str) -> pa.Table:
         """Return a system's table, one row an image, image_id ascending.
@@ -155,12 +157,10 @@ def run(config: GenerationAudit, on_system_done: Callable[[SystemResult], Any] |
         RayError: Ray is not reachable, or the actors do not fit the cluster.
         PipelineError: a stage could not be built or kept dying.
         AuditError: a directory that holds another audit's results, missing rows, or more failed rows than allowed.
-        MeasureUnavailable: ``inception`` or a measure of ``quality`` names no file.
+        MeasureUnavailable: ``inception`` names no file.
     """
-    for item in config.quality:
-        missing = getattr(item, "missing", None)
-        if missing is not None and (reason := missing()):
-            raise MeasureUnavailable(item.name, reason)
+    quality, absent = available(config.quality, config.size)
+    config = replace(config, quality=quality)
     check = getattr(config.classifier, "check_size", None)
     if check is not None:
         check(config.size, config.size)
@@ -176,7 +176,9 @@ def run(config: GenerationAudit, on_system_done: Callable[[SystemResult], Any] |
         if on_system_done is not None:
             on_system_done(result)
         results.append(result)
-    return GenerationResult(config=config, directory=Folder.open(config.directory).uri, systems=tuple(results))
+    return GenerationResult(
+        config=config, directory=Folder.open(config.directory).uri, systems=tuple(results), absent=absent
+    )
 
 
 def _plan(config: GenerationAudit, system: GeneratorSystem, classifier: Pinned, inception: Pinned) -> SystemAudit:

@@ -109,9 +109,9 @@ class GenerationAudit:
         resize: cut and resample real images of another size; otherwise they fail.
         inception: file of the Inception weights of torch-fidelity (``weights-inception-2015-12-05-6726825d.pth``), for
             ``fid``, ``kid`` and ``inception_score``; "" measures with the classifier's features alone.
-        quality: no-reference measures, one number an image (``greycard.metrics.no_reference.available`` tells which can
-            be taken). Code may put any config with ``name`` and ``build()`` here, as
-            ``greycard.streaming.generating.QualityBuilder`` says.
+        quality: no-reference measures, one number an image; those whose files are not there, or that such small images
+            have no value of, are absent, with the reason. Code may put any config with ``name`` and ``build()`` here,
+            as ``greycard.streaming.generating.QualityBuilder`` says.
         paths: images of each generator whose path length is measured; 0 leaves it out.
         realism: how sets are compared; it may change when an audit goes on.
         max_failed_share: share of images that may fail before the job ends with an error (after writing the table).
@@ -165,9 +165,6 @@ class GenerationAudit:
             raise ValueError(
                 f"audit.quality must be configs of no-reference measures with different names, got {measures}"
             )
-        for item in self.quality:
-            if reason := _unfit(item, self.size):
-                raise ValueError(f"audit.quality: {reason}; leave it out")
         if not 0.0 <= self.max_failed_share <= 1.0:
             raise ValueError(f"audit.max_failed_share must be 0..1, got {self.max_failed_share}")
 
@@ -180,12 +177,6 @@ class GenerationAudit:
         """The reference and the systems, in the order of the tables."""
         held_out = GeneratorSystem(name=REFERENCE, images=self.reference, split=self.reference_split)
         return (held_out, *self.systems)
-
-
-def _unfit(measure: Any, size: int) -> str:
-    """Return "" or why images of a size have no value, where the measure can tell."""
-    unfit = getattr(measure, "unfit", None)
-    return "" if unfit is None else str(unfit(size, size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

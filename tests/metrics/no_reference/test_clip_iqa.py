@@ -83,7 +83,7 @@ def test_quality(weights, images):
     assert (measure.name, measure.higher_is_better) == ("clip_iqa", True)
 
 
-def test_a_batch_changes_nothing(weights, images):
+def test_a_batch_changes_nothing(weights, images, one_thread):
     measure = ClipIqa(weights=weights, compute_batch=2).build()
     three = torch.cat([images, images[:1]])
     assert measure(three).tolist() == [measure(image[None]).item() for image in three]

@@ -96,7 +96,7 @@ def test_is_the_published_network(made, files, faces):
     assert measure.judge(cut).reasons == ("", "", "")
 
 
-def test_a_batch_changes_nothing(files, faces):
+def test_a_batch_changes_nothing(files, faces, one_thread):
     measure = EqFace(weights=files, compute_batch=2).build()
     assert measure(faces).tolist() == [measure(face[None]).item() for face in faces]
     assert measure(faces[:0]).shape == (0,)

@@ -2,14 +2,15 @@
 
 Each is a config with ``name``, ``missing()`` (which files are to be fetched), ``unfit(height, width)`` (why images of a
 size have no value) and ``build()``; the built measure takes (N, 3, H, W) uint8 to (N,) float64, NaN where there is no
-value, and its ``judge`` tells the reason. No weights come with the package and none are downloaded.
+value, and its ``judge`` tells the reason (``base``). No weights come with the package and none are downloaded.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import Field
 
+from greycard.metrics.no_reference.base import NoReference
 from greycard.metrics.no_reference.brisque import Brisque
 from greycard.metrics.no_reference.clip_iqa import ClipIqa
 from greycard.metrics.no_reference.columns import QUALITY_COLUMNS, describe_quality
@@ -41,11 +42,16 @@ def available(measures: Sequence[NoReferenceConfig], size: int) -> Available:
         >>> found.measures, found.absent["niqe"][:42]
         ((), 'niqe needs at least two whole blocks of 96')
     """
-    reasons = {measure.name: measure.unfit(size, size) or measure.missing() for measure in measures}
+    reasons = {measure.name: _reason(measure, size) for measure in measures}
     return Available(
         tuple(measure for measure in measures if not reasons[measure.name]),
         {name: reason for name, reason in reasons.items() if reason},
     )
+
+
+def _reason(measure: Any, size: int) -> str:
+    """Return why a measure can't be taken, "" if it can; one of the user's own need not tell."""
+    return measure.unfit(size, size) or measure.missing() if isinstance(measure, NoReference) else ""
 
 
 __all__ = [

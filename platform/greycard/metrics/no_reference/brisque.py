@@ -28,16 +28,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from greycard.metrics.no_reference import support_vectors
-from greycard.metrics.no_reference.columns import describe_quality
-from greycard.metrics.no_reference.images import Floats, Judged, check_images, judged
+from greycard.metrics.no_reference.base import Judged, Measure, NoReference, judged
+from greycard.metrics.no_reference.images import Floats
 from greycard.metrics.no_reference.natural_scenes import fit, half, normalised
 from greycard.metrics.no_reference.support_vectors import SupportVectors
-from greycard.metrics.perceptual import MeasureUnavailable
 
 FEATURES: Final = 36
 _GRAY: Final = (0.2125, 0.7154, 0.0721)
@@ -62,7 +60,7 @@ class Ranges:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brisque:
+class Brisque(NoReference):
     """Config of BRISQUE.
 
     Attributes:
@@ -86,11 +84,6 @@ class Brisque:
         """Its column, which tells the regression."""
         return f"brisque[{self.regression}]"
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe_quality(self.name).higher_is_better
-
     def missing(self) -> str:
         """Return "" if the files are there, otherwise what to fetch and where to put it."""
         absent = [path for path in self.weights if not Path(path).is_file()]
@@ -112,48 +105,23 @@ class Brisque:
             MeasureUnavailable: the files aren't there.
             ValueError: they hold something else.
         """
-        if reason := self.missing():
-            raise MeasureUnavailable(self.name, reason)
+        self.require()
         model, ranges = self.weights
         return BrisqueMeasure(self, support_vectors.read(model, FEATURES), _ranges(ranges))
 
 
-class BrisqueMeasure:
+class BrisqueMeasure(Measure):
     """BRISQUE, ready to use: lower is better, about 0 to 100 but without a bound on either side."""
 
     def __init__(self, config: Brisque, regression: SupportVectors, ranges: Ranges) -> None:
-        self._config = config
+        super().__init__(config)
         self._regression = regression
         self._ranges = ranges
 
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return self._config.name
+    def _judge(self, images: Tensor) -> Judged:
+        return judged([self._one(image) for image in images.cpu().numpy()])
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return self._config.higher_is_better
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Measure (N, 3, H, W) uint8; returns (N,) float64, NaN where there is no value; raises as ``judge``."""
-        return self.judge(images).values
-
-    @torch.inference_mode()
-    def judge(self, images: Tensor) -> Judged:
-        """Measure (N, 3, H, W) uint8 one by one, with a reason where there is no value.
-
-        Raises:
-            ValueError: the images are below 16 x 16 pixels or not (N, 3, H, W).
-            TypeError: pixels aren't 8-bit.
-        """
-        check_images(images)
-        if reason := self._config.unfit(images.shape[-2], images.shape[-1]):
-            raise ValueError(f"{reason}; measure larger images or leave it out")
-        return judged([self._judge(image) for image in images.cpu().numpy()])
-
-    def _judge(self, image: NDArray[np.uint8]) -> tuple[float, str]:
+    def _one(self, image: NDArray[np.uint8]) -> tuple[float, str]:
         features = brisque_features(image)
         if not np.isfinite(features).all():
             return float("nan"), "saturated: too small or too flat for a distribution to be fitted"

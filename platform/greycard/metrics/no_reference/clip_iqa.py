@@ -13,11 +13,10 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
+from greycard.metrics.no_reference.base import Judged, Measure, NoReference, every
 from greycard.metrics.no_reference.clip_network import DEVIATION, MEAN, NEEDED, image_directions, text_directions
-from greycard.metrics.no_reference.columns import describe_quality
-from greycard.metrics.no_reference.images import Judged, check_images, padded_batches
+from greycard.metrics.no_reference.images import padded_batches
 from greycard.metrics.no_reference.states import read_state
-from greycard.metrics.perceptual import MeasureUnavailable
 
 _MIN_SIZE: Final = 32
 _SOURCE: Final = (
@@ -42,7 +41,7 @@ PROMPTS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipIqa:
+class ClipIqa(NoReference):
     """Config of CLIP-IQA.
 
     Attributes:
@@ -70,11 +69,6 @@ class ClipIqa:
         """Its column."""
         return "clip_iqa"
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe_quality(self.name).higher_is_better
-
     def missing(self) -> str:
         """Return "" if the weights are there, otherwise what to fetch and where to put it."""
         if self.weights and Path(self.weights).is_file():
@@ -95,8 +89,7 @@ class ClipIqa:
             MeasureUnavailable: the weights aren't there.
             ValueError: the file holds something else.
         """
-        if reason := self.missing():
-            raise MeasureUnavailable(self.name, reason)
+        self.require()
         state = read_state(self.weights, needed=NEEDED)
         try:
             measure = ClipIqaMeasure(self, state)
@@ -106,41 +99,17 @@ class ClipIqa:
         return measure
 
 
-class ClipIqaMeasure:
+class ClipIqaMeasure(Measure):
     """CLIP-IQA, ready to use: higher is better, in [0, 1]."""
 
     @torch.inference_mode()
     def __init__(self, config: ClipIqa, state: dict[str, Tensor]) -> None:
+        super().__init__(config)
         self._config = config
         self._state = {name: tensor.to(config.device) for name, tensor in state.items()}
         self._texts = text_directions(prompt_tokens(config.prompts).to(config.device), self._state)
 
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return self._config.name
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return self._config.higher_is_better
-
-    def judge(self, images: Tensor) -> Judged:
-        """Measure (N, 3, H, W) uint8; every image has a value; raises as a call does."""
-        values = self(images)
-        return Judged(values, ("",) * len(values))
-
-    @torch.inference_mode()
-    def __call__(self, images: Tensor) -> Tensor:
-        """Measure (N, 3, H, W) uint8; returns (N,) float64.
-
-        Raises:
-            ValueError: the images are below 32 x 32 pixels or not (N, 3, H, W).
-            TypeError: pixels aren't 8-bit.
-        """
-        check_images(images)
-        if reason := self._config.unfit(images.shape[-2], images.shape[-1]):
-            raise ValueError(f"{reason}; measure larger images or leave it out")
+    def _judge(self, images: Tensor) -> Judged:
         mean, deviation = (torch.tensor(part, device=self._config.device)[:, None, None] for part in (MEAN, DEVIATION))
         scale = self._state["logit_scale"].double().exp()
         found = [torch.zeros(0, dtype=torch.float64)]
@@ -148,7 +117,7 @@ class ClipIqaMeasure:
             seen = image_directions((batch.to(self._config.device) / 255.0 - mean) / deviation, self._state)
             pairs = (scale * seen.double() @ self._texts.double().T).reshape(len(batch), -1, 2)
             found.append(pairs.softmax(dim=2)[..., 0].mean(dim=1)[:count].cpu())
-        return torch.cat(found)
+        return every(torch.cat(found))
 
 
 def prompt_tokens(prompts: str) -> Tensor:

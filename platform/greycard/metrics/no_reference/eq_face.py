@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from greycard.metrics.no_reference.columns import describe_quality
+from greycard.metrics.no_reference.base import Judged, Measure, NoReference, every
 from greycard.metrics.no_reference.eq_face_network import HEAD, NEEDED_OF_BACKBONE, NEEDED_OF_HEAD, SIZE, quality
-from greycard.metrics.no_reference.images import Judged, check_images, padded_batches
+from greycard.metrics.no_reference.images import padded_batches
 from greycard.metrics.no_reference.states import read_state
-from greycard.metrics.perceptual import MeasureUnavailable
 
 _SOURCE: Final = (
     "fetch the backbone and the quality head by the link in the README of github.com/deepcam-cn/FaceQuality (a Google "
@@ -28,7 +27,7 @@ _SOURCE: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EqFace:
+class EqFace(NoReference):
     """Config of EQ-Face.
 
     Attributes:
@@ -54,11 +53,6 @@ class EqFace:
         """Its column."""
         return "eqface"
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe_quality(self.name).higher_is_better
-
     def missing(self) -> str:
         """Return "" if the files are there, otherwise what to fetch and where to put it."""
         absent = [path for path in self.weights if not Path(path).is_file()]
@@ -78,8 +72,7 @@ class EqFace:
             MeasureUnavailable: the weights aren't there.
             ValueError: a file holds something else.
         """
-        if reason := self.missing():
-            raise MeasureUnavailable(self.name, reason)
+        self.require()
         measure = EqFaceMeasure(
             self,
             read_state(self.weights[0], needed=NEEDED_OF_BACKBONE),
@@ -92,37 +85,20 @@ class EqFace:
         return measure
 
 
-class EqFaceMeasure:
+class EqFaceMeasure(Measure):
     """EQ-Face, ready to use: higher is better, in [0, 1]."""
 
     def __init__(self, config: EqFace, backbone: dict[str, Tensor], head: dict[str, Tensor]) -> None:
+        super().__init__(config)
         self._config = config
         self._backbone = {name: tensor.to(config.device) for name, tensor in backbone.items()}
         self._head = {name: tensor.to(config.device) for name, tensor in head.items()}
 
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return self._config.name
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return self._config.higher_is_better
-
-    def judge(self, images: Tensor) -> Judged:
-        """Measure (N, 3, H, W) uint8; every image has a value."""
-        values = self(images)
-        return Judged(values, ("",) * len(values))
-
-    @torch.inference_mode()
-    def __call__(self, images: Tensor) -> Tensor:
-        """Measure (N, 3, H, W) uint8 faces; returns (N,) float64."""
-        check_images(images)
+    def _judge(self, images: Tensor) -> Judged:
         found = [torch.zeros(0, dtype=torch.float64)]
         for batch, count in padded_batches(images, self._config.compute_batch):
             found.append(quality(self._prepare(batch), self._backbone, self._head)[:count].cpu())
-        return torch.cat(found)
+        return every(torch.cat(found))
 
     def _prepare(self, images: Tensor) -> Tensor:
         """Resize 8-bit pixels as the published code does (bilinear, not smoothed), to whole steps, in [-1, 1]."""

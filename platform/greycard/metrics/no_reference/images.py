@@ -1,7 +1,7 @@
-"""What no-reference measures ask of a batch, its brightness, and what they answer: a number or a reason an image."""
+"""What no-reference measures ask of a batch, and its brightness."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,23 +10,6 @@ from torch import Tensor
 
 Floats = NDArray[np.float64]
 Channel = Literal["gray", "y"]
-
-
-class Judged(NamedTuple):
-    """What a measure says of N images.
-
-    Attributes:
-        values: (N,) float64, NaN where there is no value.
-        reasons: an image: "" or why it has no value.
-    """
-
-    values: Tensor
-    reasons: tuple[str, ...]
-
-
-def judged(found: list[tuple[float, str]]) -> Judged:
-    """Return (value, reason) pairs as one answer."""
-    return Judged(torch.tensor([value for value, _ in found], dtype=torch.float64), tuple(why for _, why in found))
 
 
 def padded_batches(images: Tensor, count: int) -> Iterator[tuple[Tensor, int]]:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-import torch
 from torch import Tensor
 
-from greycard.metrics.no_reference.columns import describe_quality
-from greycard.metrics.no_reference.images import Channel, Judged, brightness, check_images, judged
+from greycard.metrics.no_reference.base import Judged, Measure, NoReference, judged
+from greycard.metrics.no_reference.images import Channel, brightness
 from greycard.metrics.no_reference.niqe_parameters import (
     BLOCK,
     NiqeParameters,
@@ -24,7 +23,6 @@ from greycard.metrics.no_reference.niqe_parameters import (
     gaussian,
     read,
 )
-from greycard.metrics.perceptual import MeasureUnavailable
 
 _SOURCE: Final = (
     "take niqe_pris_params.npz out of basicsr's source package (pip download --no-deps --no-binary :all: "
@@ -50,7 +48,7 @@ def _unfit(measure: str, height: int, width: int, block: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Niqe:
+class Niqe(NoReference):
     """Config of NIQE with the published parameters.
 
     Attributes:
@@ -70,11 +68,6 @@ class Niqe:
         """Its column."""
         return "niqe"
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe_quality(self.name).higher_is_better
-
     def missing(self) -> str:
         """Return "" if the parameters are there, otherwise what to fetch and where to put it."""
         if self.weights and Path(self.weights).is_file():
@@ -93,13 +86,12 @@ class Niqe:
             MeasureUnavailable: they aren't there.
             ValueError: the file holds something else.
         """
-        if reason := self.missing():
-            raise MeasureUnavailable(self.name, reason)
-        return NiqeMeasure(self.name, read(self.weights), self.channel, BLOCK)
+        self.require()
+        return NiqeMeasure(self, read(self.weights), BLOCK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NiqeLocal:
+class NiqeLocal(NoReference):
     """Config of NIQE fitted to the user's own undistorted images.
 
     Attributes:
@@ -128,11 +120,6 @@ class NiqeLocal:
         """Its column."""
         return "niqe_local"
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe_quality(self.name).higher_is_better
-
     def missing(self) -> str:
         """Return "" if there is something to fit to, otherwise what to name."""
         if self.weights and Path(self.weights).exists():
@@ -151,46 +138,26 @@ class NiqeLocal:
             MeasureUnavailable: nothing is there.
             ValueError: files that aren't images, too few sharp blocks, or a file of something else.
         """
-        if reason := self.missing():
-            raise MeasureUnavailable(self.name, reason)
+        self.require()
         if Path(self.weights).is_dir():
             return fit_folder(self.weights, block=self.block, channel=self.channel, sharpness=self.sharpness)
         return read(self.weights)
 
     def build(self) -> "NiqeMeasure":
         """Fit or read the parameters and return the measure; raises as ``parameters`` does."""
-        return NiqeMeasure(self.name, self.parameters(), self.channel, self.block)
+        return NiqeMeasure(self, self.parameters(), self.block)
 
 
-class NiqeMeasure:
+class NiqeMeasure(Measure):
     """NIQE, ready to use: lower is better, 0 or above without a bound; good photographs lie around 3."""
 
-    def __init__(self, name: str, parameters: NiqeParameters, channel: Channel, block: int) -> None:
-        self.name = name
+    def __init__(self, config: Niqe | NiqeLocal, parameters: NiqeParameters, block: int) -> None:
+        super().__init__(config)
         self._parameters = parameters
-        self._channel: Channel = channel
+        self._channel: Channel = config.channel
         self._block = block
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe_quality(self.name).higher_is_better
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Measure (N, 3, H, W) uint8; returns (N,) float64, NaN for images without texture; raises as ``judge``."""
-        return self.judge(images).values
-
-    @torch.inference_mode()
-    def judge(self, images: Tensor) -> Judged:
-        """Measure (N, 3, H, W) uint8 one by one, with a reason where there is no value.
-
-        Raises:
-            ValueError: the images are too small for two blocks, or not (N, 3, H, W).
-            TypeError: pixels aren't 8-bit.
-        """
-        check_images(images)
-        if reason := _unfit(self.name, images.shape[-2], images.shape[-1], self._block):
-            raise ValueError(f"{reason}; measure larger images or leave {self.name} out")
+    def _judge(self, images: Tensor) -> Judged:
         found = []
         for image in images.cpu().numpy():
             seen = gaussian(block_features(brightness(image, self._channel), self._block))
