@@ -1,10 +1,12 @@
 """The audits of paper 004: every row of Tables 1 to 5, and the sets that the generators learn from, in one table.
 
-The measuring classifier is another than the judge that searches and trains: another architecture and seed. It and the
-reference are where ``jobs.rebalance`` leaves them; all of it can be set.
+For generators that ``jobs.train paper004_...`` trained one job at a time, all eight rows of them; ``jobs.rebalance``
+audits its own. The measuring classifier is another than the judge that searches and trains: another architecture and
+seed. It and the sets of real images are where ``jobs.rebalance`` leaves them (``--set rows=[real]`` is enough); all of
+it can be set.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from greycard.audits.generation import GenerationAudit, GeneratorSystem
 from greycard.classifiers import ClassifierConfig, ResNetConfig
@@ -30,6 +32,7 @@ def audit_of(
     paths: int = 0,
     synthetic: bool = True,
     quality: tuple[NoReferenceConfig, ...] = (),
+    **changes: Any,
 ) -> GenerationAuditJob:
     """Return the audit of a setting's generators and of their training sets.
 
@@ -42,25 +45,26 @@ def audit_of(
         paths: of them, those whose path length is measured.
         synthetic: whether the synthetic set is there.
         quality: no-reference measures; those without weights are absent.
+        changes: of the audit's other fields.
     """
     sets = ((DATA_REAL, rows.real), (DATA_SYNTHETIC, rows.synthetic))[: 1 + synthetic]
-    return GenerationAuditJob(
-        audit=GenerationAudit(
-            study=f"paper004-{setting}",
-            systems=(
-                *(system for job in jobs for system in systems_of(job)),
-                *(GeneratorSystem(name=name, images=shards) for name, shards in sets),
-            ),
-            count=count,
-            classifier=classifier,
-            task=rows.task,
-            reference=f"runs/paper004/{setting}/shards/reference",
-            size=rows.generator.size,
-            quality=quality,
-            paths=paths,
-            directory=f"runs/paper004/{setting}/audit",
-        )
-    )
+    values: dict[str, Any] = {
+        "study": f"paper004-{setting}",
+        "systems": (
+            *(system for job in jobs for system in systems_of(job)),
+            *(GeneratorSystem(name=name, images=shards) for name, shards in sets),
+        ),
+        "count": count,
+        "classifier": classifier,
+        "task": rows.task,
+        "reference": f"runs/paper004/{setting}/shards/reference",
+        "size": rows.generator.size,
+        "resize": True,
+        "quality": quality,
+        "paths": paths,
+        "directory": f"runs/paper004/{setting}/audit_rows",
+    }
+    return GenerationAuditJob(audit=GenerationAudit(**(values | changes)))
 
 
 def measuring(setting: str, task: str, classes: tuple[str, ...], **changes: int | str) -> ResNetConfig:
@@ -92,6 +96,8 @@ def paper004_ffhq() -> GenerationAuditJob:
         count=50_000,
         paths=10_000,
         quality=paper004.QUALITY["FFHQ"],
+        reference="runs/paper004/ffhq/shards/real",
+        reference_split="val",
     )
 
 

@@ -16,8 +16,9 @@ row                   data                       starts from    besides
 ====================  =========================  =============  ==================================================
 
 Where paper and published code differ, these follow the paper, with a share loss that has a gradient (the printed one,
-``shares.estimator=hard``, has none). The code's reweighting is ``reweighting=generated``; a later version of its
-fine-tuning draws half of each batch from real images (``extra``). How long the paper fine-tunes is not said: the
+``shares.estimator=hard``, has none). Reweighting here knows the real images' own labels where the paper's asks its
+classifier: it stands for the best that reweighting can do. The code's is ``reweighting=generated``; a later version of
+its fine-tuning draws half of each batch from real images (``extra``). How long the paper fine-tunes is not said: the
 full-size recipes take a fifth of the training from scratch. Its text names the CIFAR configuration, its scripts point
 at 25 million mirrored images. All of this can be set.
 """

@@ -27,7 +27,6 @@ from jobs.train_generators import GeneratorTraining
 from jobs.train_plan import MODELS, Planned, TrainJob, plan, trained_generators, trained_models
 
 CLASSIFIERS: Final = "classifiers"
-GENERATORS: Final = "generators"
 _WEIGHTED_LIKE: Final = "syn_bias"  # the row that the control is trained like
 
 
@@ -137,7 +136,7 @@ def train_rows(job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: M
         return Trained({}, {}, {}, {})
     ordered = sorted(wanted, key=lambda name: name != REAL)
     trainings = tuple(_row(job, sets, judge, synthetic, name) for name in ordered)
-    training = _training(job, GENERATORS, trainings)
+    training = _training(job, paper004.SYNTHETIC if synthetic else paper004.DIRECTORY, trainings)
     driver = _train(job, training, run)
     failed: dict[str, str] = {}
     for item in trainings:
@@ -168,7 +167,7 @@ def _row(
         real=sets.real,
         synthetic=synthetic.get("rejection" if name == REJECTION else "search", ""),
         balanced=sets.balanced,
-        start=str(job.home / GENERATORS / MODELS / f"{REAL}-seed{paper004.SEED}"),
+        start=str(job.home / paper004.DIRECTORY / MODELS / f"{REAL}-seed{paper004.SEED}"),
         seeds=job.seeds,
         samples=job.samples,
     )

@@ -104,8 +104,8 @@ class RebalanceJob:
             )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must differ, at least one, got {self.seeds}")
-        if not self.aim > 0:
-            raise ValueError(f"aim must be above 0, got {self.aim}")
+        if not self.aim >= 1:
+            raise ValueError(f"aim must be at least 1, got {self.aim}")
 
     @property
     def home(self) -> Path:

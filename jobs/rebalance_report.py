@@ -27,10 +27,9 @@ from greycard.tracking.provenance import git_commit
 from greycard.training.fit import OUTCOME
 from greycard.training.progress import read_epochs
 from jobs.paper004 import BALANCED
-from jobs.rebalance_models import GENERATORS, Judges, Trained
+from jobs.rebalance_models import Judges, Trained
 from jobs.rebalance_plan import REAL, REJECTION, RebalanceJob
 from jobs.rebalance_steps import TRAINED_ON, set_name
-from jobs.train_plan import MODELS
 
 _MEASURES: Final = {
     "discrepancy[hard]": "discrepancy",
@@ -133,7 +132,8 @@ def label_of(job: RebalanceJob, study: Study, system: str) -> str:
 def page_of(job: RebalanceJob, study: Study, run: Run) -> GenerationPage:
     """Return what the page is made of."""
     frames, reference = study.frames, study.manifests["reference"]
-    before, after = _model(study, REAL), _model(study, job.retrained)
+    before = _model(study, REAL)
+    after = _model(study, job.retrained) or before  # not another row's, where its training failed
     shown = dict.fromkeys(name for name in (before, after) if name)
     search = study.syntheses["search"]
     return GenerationPage(
@@ -155,7 +155,7 @@ def page_of(job: RebalanceJob, study: Study, run: Run) -> GenerationPage:
         ways=_ways(study),
         samples={name: _samples(job, study, name) for name in shown},
         lineages=search.sheet(),
-        histories={name: read_epochs(str(_folder(job, name))) for name in study.trained.generators},
+        histories={name: read_epochs(str(_folder(study, name))) for name in study.trained.generators},
         paper=job.printed,
         labels={system: label_of(job, study, system) for system in frames.scores["system"].drop_duplicates()},
         absent=study.result.absent,
@@ -192,7 +192,7 @@ def notes_of(job: RebalanceJob, study: Study) -> tuple[str, ...]:
     notes += [f"{name} is left out: its training failed ({reason})." for name, reason in study.trained.failed.items()]
     if BALANCED in job.rows and "balanced" not in study.manifests:
         notes.append("There are no balanced real images to train on, so their row is missing.")
-    notes += [f"{name}: {text}." for name in study.trained.generators for text in _concerns(job, name)]
+    notes += [f"{name}: {text}." for name in study.trained.generators for text in _concerns(study, name)]
     if job.printed:
         notes.append(
             f"The printed values are the paper's, of {job.printed} at its scale: to compare how rows differ, not their "
@@ -243,13 +243,13 @@ def draw(generator: StyleGan2Config, seeds: np.ndarray[Any, Any]) -> np.ndarray[
     return built.generate(built.latents(torch.from_numpy(seeds))).permute(0, 2, 3, 1).numpy()
 
 
-def _concerns(job: RebalanceJob, model: str) -> list[str]:
-    found = json.loads((_folder(job, model) / OUTCOME).read_text())
+def _concerns(study: Study, model: str) -> list[str]:
+    found = json.loads((_folder(study, model) / OUTCOME).read_text())
     return list(found["outcome"].get("concerns", ()))
 
 
-def _folder(job: RebalanceJob, model: str) -> Path:
-    return job.home / GENERATORS / MODELS / model
+def _folder(study: Study, model: str) -> Path:
+    return Path(study.trained.generators[model].weights).parent
 
 
 def _accounts(study: Study) -> dict[str, pd.DataFrame]:

@@ -93,7 +93,8 @@ def test_measures_that_can_not_be_taken_are_absent_with_the_reason(finished):
     result, frames = finished[1], finished[3]
     assert "no EQ-Face weights named; fetch" in result.absent["eqface"]
     assert "needs at least two whole blocks of 96" in result.absent["niqe"]
-    assert not {"eqface", "niqe"} & set(frames.scores["measure"])
+    assert "audit.inception names no file" in result.absent["fid"]
+    assert not {"eqface", "niqe", "fid"} & set(frames.scores["measure"])
 
 
 def test_shares_are_those_of_the_generator(finished):

@@ -106,7 +106,7 @@ def test_minibatch_deviation_by_hand():
     assert y.shape == (4, 3, 2, 2)
 
 
-@pytest.mark.parametrize(("batch", "group", "expected"), [(6, 4, 2), (3, 4, 1), (5, 2, 1), (8, 32, 8)])
+@pytest.mark.parametrize(("batch", "group", "expected"), [(6, 4, 3), (3, 4, 3), (5, 2, 1), (8, 32, 8), (12, 8, 6)])
 def test_minibatch_deviation_takes_a_group_that_divides_the_batch(batch, group, expected):
     x = torch.randn(batch, 3, 4, 4)
     torch.testing.assert_close(MinibatchStd(group)(x), MinibatchStd(expected)(x))

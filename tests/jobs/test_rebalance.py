@@ -115,6 +115,7 @@ def test_balanced_accuracy_by_hand():
         ({"rows": (REAL, "syn"), "retrained": "syn_bias"}, "retrained must be one of rows"),
         ({"task": "digits"}, "digit"),
         ({"seeds": (0, 0)}, "seeds must differ"),
+        ({"aim": 0.5}, "aim must be at least 1"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(changes, said):

@@ -116,6 +116,14 @@ def test_frozen_layers_stay():
     assert same == {"from_rgb", "blocks.0.first"}
 
 
+def test_every_seed_draws_latents_of_its_own():
+    first = dataclasses.replace(SHORT, images=SHORT.batch, report_images=SHORT.batch)
+    runs = [train(dataclasses.replace(first, seed=seed))[1].history[0] for seed in (0, 1, 256, 0)]
+    scores = [metrics["score/generated"] for metrics in runs]  # of images that were drawn before anything was learnt
+    assert scores[0] == scores[3]
+    assert len(set(scores)) == 3
+
+
 def test_killed_and_resumed_is_the_same_run(tmp_path):
     config = dataclasses.replace(SHORT, shares=ShareLossConfig())
     whole, _, _, _ = train(config, judge=judge())

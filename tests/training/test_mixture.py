@@ -50,10 +50,20 @@ def test_the_sets_of_a_batch_do_not_stand_side_by_side():
 def test_sets_of_one_size_are_drawn_in_different_orders():
     first, second = [], []
     for batch in taken(Mixture(numbered(16), numbered(16, first=100), 0.5), 4, batch_size=8):
-        first += [number for number in batch if number < 100]
-        second += [number - 100 for number in batch if number >= 100]
-    assert sorted(first) == sorted(second) == list(range(16))
-    assert first != second
+        first.append({number for number in batch if number < 100})
+        second.append({number - 100 for number in batch if number >= 100})
+    assert set().union(*first) == set().union(*second) == set(range(16))
+    assert first != second  # which images meet in a batch, not only where they stand in it
+
+
+@pytest.mark.parametrize("other", [1, 256, 2**32])
+def test_another_seed_is_another_order(other):
+    orders = [
+        [number for batch in islice(endless_batches(numbered(40), batch_size=4, seed=seed, step=0), 8)
+         for number in batch.labels["number"].tolist()]
+        for seed in (0, other)
+    ]  # fmt: skip
+    assert orders[0] != orders[1]
 
 
 def test_any_step_can_be_gone_on_from():

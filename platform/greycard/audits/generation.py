@@ -22,7 +22,7 @@ from greycard.audits.generation_configs import (
     RealismConfig,
     image_set,
 )
-from greycard.audits.generation_scores import frames_of
+from greycard.audits.generation_scores import PUBLISHED, frames_of
 from greycard.audits.generation_states import SetState, load_state, make_state, save_state
 from greycard.audits.images import Images, choose_images
 from greycard.audits.systems import (
@@ -161,6 +161,8 @@ def run(config: GenerationAudit, on_system_done: Callable[[SystemResult], Any] |
     """
     quality, absent = available(config.quality, config.size)
     config = replace(config, quality=quality)
+    if not config.inception:
+        absent |= dict.fromkeys(PUBLISHED.values(), "audit.inception names no file of Inception's weights")
     check = getattr(config.classifier, "check_size", None)
     if check is not None:
         check(config.size, config.size)

@@ -28,7 +28,7 @@ COLUMNS: Final = (
     *("system", "variant", "seed", "measure", "value", "sd", "low", "high", "n", "splits", "floor", "note"),
 )
 HIGHER_IS_BETTER: Final = ("classifier_score", "inception_score", "precision", "recall")
-_PUBLISHED: Final = {"frechet": "fid", "kernel_distance": "kid", "classifier_score": "inception_score"}
+PUBLISHED: Final = {"frechet": "fid", "kernel_distance": "kid", "classifier_score": "inception_score"}
 _HALVES_NOTE: Final = "one half of the reference against the other"
 Row = dict[str, Any]
 
@@ -40,7 +40,7 @@ def measure_name(measure: str, extractor: str) -> str:
         >>> measure_name("frechet", "aux"), measure_name("frechet", "inception"), measure_name("recall", "inception")
         ('frechet[aux]', 'fid', 'recall[inception]')
     """
-    return _PUBLISHED[measure] if extractor == INCEPTION and measure in _PUBLISHED else f"{measure}[{extractor}]"
+    return PUBLISHED[measure] if extractor == INCEPTION and measure in PUBLISHED else f"{measure}[{extractor}]"
 
 
 @dataclass(frozen=True, slots=True)

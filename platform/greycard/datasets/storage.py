@@ -4,12 +4,16 @@ A URI may carry pyarrow's options (``s3://bucket/a?endpoint_override=...``); cre
 """
 
 import contextlib
+import errno
 import os
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pyarrow import fs
+
+FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,9 @@ class Folder:
 
         On a local disk: a temporary file in the same folder, then a rename. An object store shows an object only once
         it is complete.
+
+        Raises:
+            OSError: with the folder's name and the way out where the disk is full.
         """
         if not isinstance(self.filesystem, fs.LocalFileSystem):
             with self.filesystem.open_output_stream(self.path_of(name)) as stream:
@@ -98,6 +105,14 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(final)
+        except OSError as error:
+            if error.errno not in FULL_DISK:
+                raise
+            raise OSError(
+                error.errno,
+                f"no space left on the disk of {self.uri}. What is complete is kept: make room, or name a directory on "
+                "a larger disk, and start the same command again",
+            ) from error
         finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()

@@ -43,20 +43,21 @@ _WORDS: Final[dict[str, Word]] = {
         label="path length", explains="How much images change over small steps between latents: high is less smooth."
     ),
     "niqe": Word(label="NIQE", explains="Distance from the statistics of undistorted photographs."),
+    "niqe_local": Word(label="NIQE (own images)", explains="Distance from the statistics of a folder of one's own."),
     "brisque": Word(label="BRISQUE", explains="Distortion as learned from people's ratings; saturates at 32 px."),
     "clip_iqa": Word(label="CLIP-IQA", better="higher", decimals=3),
     "eqface": Word(label="EQ-Face", better="higher", decimals=3, explains="Quality of a face for recognition."),
 }
 REALISM: Final = ("fid", "frechet", "kid", "kernel_distance", "precision", "recall", "inception_score",
                   "classifier_score", "path_length")  # fmt: skip
-NO_REFERENCE: Final = ("eqface", "niqe", "brisque", "clip_iqa")
+NO_REFERENCE: Final = ("eqface", "niqe", "niqe_local", "brisque", "clip_iqa")
 COVERED: Final = "95\N{NO-BREAK SPACE}%"
 METHODS: Final = {"search": "latent search", "rejection": "rejection sampling"}
 
 
 def stem(measure: str) -> str:
     """Return a measure without its extractor: ``frechet[aux]`` -> ``frechet``."""
-    return measure.partition("[")[0].removesuffix("_local")
+    return measure.partition("[")[0]
 
 
 def word_of(measure: str) -> Word:

@@ -87,7 +87,9 @@ def published(space: Space = "z", **changes: Any) -> LatentSearchConfig:
     """Return the published code's settings for Z or W+.
 
     There every queue is drained without a bound; ``max_evaluations`` is kept as the one guard against a search that
-    never ends.
+    never ends (in Z, where the code has no cap, it is the cap too). Two things of the code are left out: it puts a
+    start into its own queue and so expands it twice, and in W+ it drops a lineage in which a face detector found no
+    face more than twenty times.
     """
     settings: dict[str, Any] = {
         "space": space,
@@ -96,7 +98,7 @@ def published(space: Space = "z", **changes: Any) -> LatentSearchConfig:
         "relative": False,
         "children": 3,
         "distance": "euclidean",
-        "cap": 5000,
+        "cap": 20_000 if space == "z" else 5000,
         "cap_counts": "popped",
         "max_queue": 0,
         "max_evaluations": 20_000,

@@ -1,7 +1,6 @@
 """One streamed part of a synthesis: rows in, rows out, every one accounted for, resumable by row."""
 
 import contextlib
-import errno
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from greycard.audits.tables import missing_ids
-from greycard.datasets.storage import Folder
+from greycard.datasets.storage import FULL_DISK, Folder
 from greycard.schema import IMAGE_ID
 from greycard.streaming.pipeline import Pipeline, PipelineError, Resources, Stage
 from greycard.streaming.progress import progress
@@ -20,7 +19,6 @@ from greycard.streaming.session import SessionConfig, require
 from greycard.streaming.written import drop_duplicates, sweep
 
 _ROUNDS: Final = 3
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS: Final = ("No space left on device", "Disk quota exceeded")
 
 
@@ -113,7 +111,7 @@ def disk(folder: Folder) -> Iterator[None]:
     try:
         yield
     except (OSError, PipelineError) as error:
-        full = getattr(error, "errno", None) in _FULL or any(words in str(error) for words in _FULL_WORDS)
+        full = getattr(error, "errno", None) in FULL_DISK or any(words in str(error) for words in _FULL_WORDS)
         if not full:
             raise
         raise SynthesisError(

@@ -30,10 +30,10 @@ from greycard.training.checkpoints import CheckpointError, load_checkpoint, save
 from greycard.training.loop import CHECKPOINT, DivergedError
 from greycard.training.mixture import Mixture, endless_batches, sets_of
 from greycard.training.optimizers import gradient_norm
+from greycard.training.seeds import stream_seed
 from greycard.training.state import Sums
 
 _HALF = 127.5
-_STEPS_A_SEED = 1 << 32
 
 
 class StyleGenerator(Protocol):
@@ -256,7 +256,7 @@ class _Run:
     def take_step(self) -> None:
         """One step of both networks, with the penalties that are due."""
         config = self.config
-        self._seed(config.seed * _STEPS_A_SEED + self.step)
+        self._seed(stream_seed(config.seed, self.step))
         real = self._real()
         self._generator_step(len(real.images))
         if config.path_weight and self.step % config.path_every == 0:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from greycard.schema import unknown
+from greycard.training.seeds import stream_seed
 
 SOFTENING = (2, 4, 8)  # sides of the squares over which a softened image is averaged
 
@@ -67,7 +68,7 @@ def training_batches(
     Raises:
         ValueError: the data have no labels to stratify by.
     """
-    generator = torch.Generator().manual_seed((seed << 24) + epoch)
+    generator = torch.Generator().manual_seed(stream_seed(seed, epoch))
     count = len(data.images)
     order = torch.randperm(count, generator=generator)
     mirrored = torch.rand(count, generator=generator) < 0.5

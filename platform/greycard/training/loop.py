@@ -31,10 +31,12 @@ from greycard.training.optimizers import (
     gradient_norm,
     split_parameters,
 )
+from greycard.training.seeds import stream_seed
 from greycard.training.state import Sums, TrainingState
 from greycard.training.workers import ALONE, Workers
 
 CHECKPOINT = "checkpoint.pt"
+_RANK = 65_537  # what the seeds of neighbouring ranks differ by
 Report = Callable[[Mapping[str, float], int], None]
 _log = logging.getLogger(__name__)
 
@@ -166,7 +168,7 @@ def fit(
         torch.manual_seed(config.seed)
         run.resume()
         if not workers.first:  # noise of their own; it is the same again when a run goes on from here
-            torch.manual_seed(config.seed + (workers.rank << 48) + (run.state.step << 20))
+            torch.manual_seed(stream_seed(config.seed + workers.rank * _RANK, run.state.step))
         for number, metrics in enumerate(run.state.history, start=1):
             _report(report, metrics, number)
         total = config.epochs * run.batches

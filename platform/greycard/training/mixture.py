@@ -12,8 +12,9 @@ from typing import NamedTuple
 import torch
 
 from greycard.training.batches import Examples, ImageSet, batches_an_epoch, training_batches
+from greycard.training.seeds import stream_seed
 
-_SECOND = 1 << 30  # what the second set's seed differs by, so that both are not drawn in the same order
+_SECOND, _MIXING = 128, 64  # what their seeds differ by: the second set's order, and how a batch is mixed
 
 
 class Mixture(NamedTuple):
@@ -76,7 +77,7 @@ def endless_batches(
     ]
     for number in count(step):
         parts = [next(stream) for stream in streams]
-        yield parts[0] if len(parts) == 1 else _mixed(parts, (seed << 32) + number)
+        yield parts[0] if len(parts) == 1 else _mixed(parts, stream_seed(seed + _MIXING, number))
 
 
 def _of_one(data: ImageSet, rows: int, seed: int, step: int, mirror: bool) -> Iterator[Examples]:

@@ -166,7 +166,8 @@ class MinibatchStd(nn.Module):
     (M = N / group).
 
     Args:
-        group: images a group; a smaller batch, or one that it does not divide, takes the largest divisor below it.
+        group: images a group; a batch that it does not divide takes the largest smaller size that does (of a batch of
+            7 that is 1, and the channel is constant: take another batch).
     """
 
     def __init__(self, group: int) -> None:
@@ -176,7 +177,7 @@ class MinibatchStd(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C + 1, H, W)."""
         n, _, h, w = x.shape
-        group = math.gcd(n, self.group) if n % self.group else self.group
+        group = max(size for size in range(1, min(n, self.group) + 1) if n % size == 0)
         gathered = x.view(group, n // group, *x.shape[1:])
         deviation = (gathered.var(dim=0, correction=0) + EPSILON).sqrt().mean(dim=(1, 2, 3))
         return torch.cat([x, deviation.repeat(group).view(n, 1, 1, 1).expand(n, 1, h, w)], dim=1)
