@@ -1,8 +1,8 @@
 """A search of short trials through Ray Tune against a plain Optuna loop over a pool of processes, in the same run.
 
-Both train the same small networks (torch, about a second each), at the same concurrency, with the same sampler. The
-clock of each starts when its first trial begins and all of its processes are up: start-up is not compared. The plain
-loop logs nothing; the search keeps its study, MLflow children and event files, so its ratio holds that cost too.
+Both train the same small networks (torch, some three seconds each), at the same concurrency, with the same sampler.
+The clock of each starts when its first trial begins and all of its processes are up: start-up is not compared. The
+plain loop logs nothing; the search keeps its study, MLflow children and event files, so its ratio holds that cost too.
 Of logging, what can slow trials down is the time for which Ray Tune's loop is held (``held_share``) and the processor
 time that the logging thread takes from them (``logging_cpu_share``); ``logging_share`` is mostly waiting for a disk.
 """
@@ -33,7 +33,8 @@ class TuneConfig:
         trials: in each of the two.
         concurrent: trials at once.
         epochs: reports of a trial.
-        steps: optimiser steps an epoch; 80 is about a fifth of a second on one core.
+        steps: optimiser steps an epoch; 300 take about three fifths of a second on one core, so that a trial
+            takes three, as the shortest runs of ``tune_spaces.mnist_color`` do.
         rounds: how often the pair is timed, in turn; the ratio is the median of theirs.
         seed: of the suggestions and of the training.
     """
@@ -42,7 +43,7 @@ class TuneConfig:
     trials: int = 24
     concurrent: int = 2
     epochs: int = 5
-    steps: int = 80
+    steps: int = 300
     rounds: int = 2
     seed: int = 0
 

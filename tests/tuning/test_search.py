@@ -1,5 +1,6 @@
 """Searches through Ray Tune: what is recorded, where, and what a second start does."""
 
+import dataclasses
 import math
 
 import pandas as pd
@@ -46,6 +47,19 @@ def events(directory, run):
     accumulator = EventAccumulator(str(directory / "tensorboard" / run))
     accumulator.Reload()
     return accumulator
+
+
+def test_a_study_in_postgresql_is_that_of_a_file_and_goes_on(tmp_path, client, postgres):
+    config = SearchConfig(trials=4, startup=2, seeds=(0, 1))
+    expected = searched(tmp_path / "file", "in a file", config).trials
+    shared = dataclasses.replace(config, storage=postgres)
+    searched(tmp_path / "server", "on a server", dataclasses.replace(shared, trials=2))
+    result = searched(tmp_path / "server", "on a server", shared)
+    same = [name for name in expected if name != "seconds"]
+    pd.testing.assert_frame_equal(result.trials[same], expected[same])
+    assert all(len(processes) == 1 for processes in starts(tmp_path / "server").values())
+    with pytest.raises(StudyError, match="directory was"):
+        searched(tmp_path / "other", "another", shared)
 
 
 def test_a_search_is_recorded_everywhere_and_goes_on_where_it_ended(tmp_path, client, request):

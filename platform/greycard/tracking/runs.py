@@ -4,7 +4,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -121,17 +121,22 @@ class Run:
             step: an epoch, or the operating point; a fraction counts in millionths (λ = 1e-4 is step 100), since
                 the store takes whole numbers only.
         """
+        self.log_points([(metrics, step)])
+
+    def log_points(self, points: Sequence[tuple[Mapping[str, float], float | None]]) -> None:
+        """Log numbers of several steps in one call, each as ``log_metrics`` would."""
         from mlflow.entities import Metric
 
-        place = step_of(step)
         now = int(time.time() * 1000)
         new = []
-        for key, number in metrics.items():
-            value, key = float(number), clean_name(key)
-            if math.isnan(value) or self._history(key).get(place) == value:
-                continue
-            self._history(key)[place] = value
-            new.append(Metric(key, value, now, place))
+        for metrics, step in points:
+            place = step_of(step)
+            for key, number in metrics.items():
+                value, key = float(number), clean_name(key)
+                if math.isnan(value) or self._history(key).get(place) == value:
+                    continue
+                self._history(key)[place] = value
+                new.append(Metric(key, value, now, place))
         for start in range(0, len(new), _METRICS):
             self.client.log_batch(self.run_id, metrics=new[start : start + _METRICS], synchronous=True)
 

@@ -1,7 +1,8 @@
 """The records that people look at (MLflow children, event files), kept beside the runs in a thread of their own.
 
 Ray Tune hands every report to its driver and waits: a store that takes 30 ms a call would hold all trials. Here the
-driver leaves a report in a queue; the thread makes one batched call of it.
+driver leaves a report in a queue; every two seconds, and when a trial ends, the thread makes one batched call of what a
+trial has reported.
 """
 
 import contextlib
@@ -10,13 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from greycard.tracking import Run, Terminated
 from greycard.tuning.events import EventFiles
 from greycard.tuning.ledger import RunKey
 from greycard.tuning.outcomes import FAILED, STOPPED
 from greycard.tuning.study import Entry, RunOutcome, Study
+
+_EVERY: Final = 2.0  # seconds
 
 
 class FailedTrialError(RuntimeError):
@@ -35,6 +38,7 @@ class Scribe:
         self._run, self._study, self._several = run, study, len(seeds) > 1
         self._events = EventFiles(directory / "tensorboard")
         self._children: dict[int, tuple[contextlib.ExitStack, Run]] = {}
+        self._points: dict[int, list[tuple[dict[str, float], int | None]]] = {}  # of trials, to be logged
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="greycard-scribe", daemon=True)
@@ -52,10 +56,10 @@ class Scribe:
         self._jobs.put(job)
 
     def report(self, key: RunKey, metrics: Mapping[str, float], step: int) -> None:
-        """Log what a run reported at a step, in one call."""
+        """Log what a run reported at a step, with what else its trial reports in these seconds."""
 
         def job() -> None:
-            self._child(key.number).log_metrics(self._named(metrics, key.seed), step=step)
+            self._points.setdefault(key.number, []).append((self._named(metrics, key.seed), step))
             self._events.write(key.name, metrics, step)
 
         self._jobs.put(job)
@@ -73,8 +77,8 @@ class Scribe:
 
         def job() -> None:
             entry = self._study.entries[number]
-            child = self._child(number)
-            child.log_metrics(self._result(entry))
+            self._points.setdefault(number, []).append((self._result(entry), None))
+            self._log(number)
             self._close(number, _ending(entry))
             self._study.tell(number)
 
@@ -101,16 +105,32 @@ class Scribe:
             self.check()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if self._failure is not None:
-                continue
-            start, cpu = time.perf_counter(), time.thread_time()
+        due, open_ = time.monotonic() + _EVERY, True
+        while open_:
             try:
-                job()
-            except BaseException as error:  # raised in the driver by check()
-                self._failure = error
-            self.seconds += time.perf_counter() - start
-            self.cpu_seconds += time.thread_time() - cpu
+                job = self._jobs.get(timeout=max(0.0, due - time.monotonic()))
+            except queue.Empty:
+                job, due = self._log_all, time.monotonic() + _EVERY
+            if job is None:
+                job, open_ = self._log_all, False
+            if self._failure is None:
+                self._do(job)
+
+    def _do(self, job: Callable[[], None]) -> None:
+        start, cpu = time.perf_counter(), time.thread_time()
+        try:
+            job()
+        except BaseException as error:  # raised in the driver by check()
+            self._failure = error
+        self.seconds += time.perf_counter() - start
+        self.cpu_seconds += time.thread_time() - cpu
+
+    def _log_all(self) -> None:
+        for number in list(self._points):
+            self._log(number)
+
+    def _log(self, number: int) -> None:
+        self._child(number).log_points(self._points.pop(number))
 
     def _child(self, number: int) -> Run:
         if number not in self._children:
