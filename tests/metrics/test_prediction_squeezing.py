@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from greycard.metrics import prediction_squeezing
 from greycard.metrics.by_group import Groups
 from greycard.metrics.prediction_disparity import FAIR_LOSSES, iou, iou_sum
 from greycard.metrics.prediction_squeezing import Squeezing, SqueezingConfig, check_squeezing, squeeze
@@ -98,12 +99,26 @@ def test_decisions_without_disparity_are_undecided() -> None:
     assert set(found.verdicts.values()) == {"undecided"}
 
 
-def test_recalibration_may_be_fitted_on_another_split() -> None:
-    rows, other = planted(seed=1), planted(seed=2)
-    squeezed, others = (replace(p, probabilities=squeeze(p.probabilities, 0.02)) for p in (rows, other))
-    found = check_squeezing(rows, squeezed, FEW, fit_on=(other, others))
-    assert reduction(found, "iou", "isotonic") == pytest.approx(0, abs=0.05)
-    assert reduction(found, "iou", "soft") > 0.98
+def test_no_row_is_judged_by_a_refit_that_has_seen_it(monkeypatch) -> None:
+    rows = planted()
+    rows = replace(rows, identities=np.arange(len(rows.labels)) // 2)
+    calls = []
+
+    def fit(_, probabilities, labels):
+        def apply(given):
+            calls.append((probabilities[:, 0].tolist(), given[:, 0].tolist()))
+            return given
+
+        return apply
+
+    monkeypatch.setattr(prediction_squeezing, "fit_recalibration", fit)
+    check_squeezing(rows, rows, replace(FEW, refits=("platt",)))
+    people = dict(zip(rows.probabilities[:, 0].tolist(), rows.identities.tolist(), strict=True))
+    assert len(calls) == 4  # two halves of each predictor
+    for seen, judged in calls:
+        assert len(seen) > 100
+        assert not {people[value] for value in seen} & {people[value] for value in judged}
+    assert sorted(calls[0][1] + calls[1][1]) == sorted(people)
 
 
 def test_rows_without_label_or_group_do_not_count() -> None:

@@ -4,8 +4,9 @@ Paper 002, eq. 17-19: pulling probabilities towards uniform, ``p' = α (p - 1/2)
 as small as one likes and changes no decision. A predictor trained with such a loss may do just that. So its gain over
 the baseline is measured again: in hard decisions, and in probabilities that a recalibration has refitted to the labels,
 for baseline and fair predictor alike. Squeezing undone by a refit leaves no gain; a gain that is left is one of ranking
-or of decisions. Linear and isotonic refits undo eq. 17 exactly; temperature and Platt's scaling bend it back roughly,
-so small remainders of either sign under these two say nothing.
+or of decisions. Each half of the rows is recalibrated by a fit to the other half. Linear and isotonic refits undo
+eq. 17 exactly; temperature and Platt's scaling bend it back roughly, so small remainders of either sign under these two
+say nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -13,8 +14,9 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from greycard.metrics.by_group import Floats
+from greycard.metrics.by_group import Floats, clusters_of
 from greycard.metrics.prediction_calibration import Refit, fit_recalibration
 from greycard.metrics.prediction_disparity import DISPARITIES
 from greycard.metrics.prediction_tables import Predictions, joint, resampled_joint
@@ -98,8 +100,6 @@ def check_squeezing(
     baseline: Predictions,
     fair: Predictions,
     config: SqueezingConfig | None = None,
-    *,
-    fit_on: tuple[Predictions, Predictions] | None = None,
 ) -> Squeezing:
     """Compare a fair predictor with its baseline on the same rows.
 
@@ -107,8 +107,6 @@ def check_squeezing(
         baseline: predictions before the fair phase.
         fair: predictions after it, row by row the same labels, groups and identities.
         config: measures, refits and thresholds.
-        fit_on: predictions of both on the rows that recalibrations are fitted to, best another split; None fits to
-            the rows themselves.
 
     Raises:
         ValueError: the two are not about the same rows, or none of the rows counts.
@@ -118,10 +116,10 @@ def check_squeezing(
     pair = baseline.known(), fair.known()
     if not len(pair[0].labels):
         raise ValueError("no row has a known label and group")
-    fitted = pair if fit_on is None else fit_on
+    folds = _folds(pair[0], config.seed)
     views = {SOFT: pair, HARD: (pair[0].hard(), pair[1].hard())}
     for refit in config.refits:
-        views[refit] = _recalibrated(refit, fitted[0], pair[0]), _recalibrated(refit, fitted[1], pair[1])
+        views[refit] = _recalibrated(refit, pair[0], folds), _recalibrated(refit, pair[1], folds)
     gains = _gains(views, config)
     decided = pair[0].decisions, pair[1].decisions
     return Squeezing(
@@ -133,9 +131,23 @@ def check_squeezing(
     )
 
 
-def _recalibrated(refit: str, fitted: Predictions, applied: Predictions) -> Predictions:
-    recalibrate = fit_recalibration(refit, fitted.probabilities, fitted.labels)
-    return replace(applied, probabilities=recalibrate(applied.probabilities))
+def _folds(rows: Predictions, seed: int) -> NDArray[np.bool_]:
+    """Part rows into two halves, an identity in one of them: (N,) bool."""
+    units = clusters_of(rows.identities, len(rows.labels))
+    _, codes = np.unique(units, return_inverse=True)
+    halves = np.random.default_rng(seed).permutation(codes.max() + 1) % 2
+    return np.asarray(halves[codes] == 1)
+
+
+def _recalibrated(refit: str, rows: Predictions, folds: NDArray[np.bool_]) -> Predictions:
+    """Recalibrate each half by a fit to the other, so that no row is judged by a fit that has seen it."""
+    found = np.empty_like(rows.probabilities)
+    for half in (folds, ~folds):
+        if half.any():
+            other = half if half.all() else ~half  # all rows are one person's
+            recalibrate = fit_recalibration(refit, rows.probabilities[other], rows.labels[other])
+            found[half] = recalibrate(rows.probabilities[half])
+    return replace(rows, probabilities=found)
 
 
 def _gains(views: dict[str, tuple[Predictions, Predictions]], config: SqueezingConfig) -> pd.DataFrame:

@@ -287,8 +287,8 @@ def _squeezing(frame: pd.DataFrame, found: Found) -> Block:
         paragraphs=(
             "A predictor that only becomes less sure of everything lowers every difference of probabilities and "
             "changes no decision. So each gain is measured again: in decisions, and in probabilities that were "
-            "refitted to the labels, which undoes squeezing. The refits are fitted to the very rows that are audited "
-            "here, so they suit these rows better than new ones.",
+            "refitted to the labels, which undoes squeezing. Each half of the rows is refitted by what the other half "
+            "shows, so no row is judged by a refit that has seen it.",
         ),
         pictures=(
             picture(
