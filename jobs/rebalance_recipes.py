@@ -44,13 +44,14 @@ def mnist() -> RebalanceJob:
     from 500 down to 50 would leave no zero to hold out.
     """
     rows = paper004.mnist_small()
+    digits = replace(_short(epochs=80), jitter=1.0)
     return RebalanceJob(
         study="mnist",
         title="Balanced digits from an unbalanced generator",
         directory="runs/paper004/mnist",
         data=OneSource(source=MnistConfig(colored=False), attribute="digit"),
-        judge=_judge(rows.judge),
-        measuring=_measuring(rows.task, {rows.task: DIGITS}),
+        judge=replace(_judge(rows.judge), loop=digits),
+        measuring=replace(_measuring(rows.task, {rows.task: DIGITS}), loop=digits),
         printed="CIFAR10-LT",
         **_small(rows, synthesize.mnist().synthesis),
     )

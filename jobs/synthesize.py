@@ -137,7 +137,9 @@ def summary(result: SynthesisResult) -> str:
 
 
 _SMALL: Final = {
-    "search": LatentSearchConfig(space="w", cap=25, start_budget=1000),  # a class of 1 % is missed 4 times in 100,000
+    "search": LatentSearchConfig(  # a start of a class of 1 % is missed 4 times in 100,000
+        space="w", cap=25, start_budget=1000, min_confidence=0.9
+    ),
     "count": 800,
     "val": 0.0,
 }

@@ -1,6 +1,6 @@
 """A search of short trials through Ray Tune against a plain Optuna loop over a pool of processes, in the same run.
 
-Both train the same small networks (torch, some three seconds each), at the same concurrency, with the same sampler.
+Both train the same small networks (torch, some two seconds each), at the same concurrency, with the same sampler.
 The clock of each starts when its first trial begins and all of its processes are up: start-up is not compared. The
 plain loop logs nothing; the search keeps its study, MLflow children and event files, so its ratio holds that cost too.
 Of logging, what can slow trials down is the time for which Ray Tune's loop is held (``held_share``) and the processor

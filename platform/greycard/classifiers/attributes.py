@@ -62,24 +62,28 @@ class AttributeClassifier:
         return self.perceive(images)
 
     @torch.inference_mode()
-    def recognise(self, images: Tensor, task: str) -> tuple[Tensor, Tensor]:
-        """Return a task's codes and the features that they are decided from, in one pass.
+    def recognise(self, images: Tensor, task: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a task's codes, how sure they are, and the features that they are decided from, in one pass.
 
         Args:
             images: (N, 3, H, W) uint8.
             task: one of ``tasks``.
 
         Returns:
-            (N,) int64 codes as ``predict`` gives them, and (N, F) float32 features of the task's own backbone.
+            (N,) int64 codes as ``predict`` gives them, (N,) float64 probabilities of these, and (N, F) float32 features
+            of the task's own backbone.
         """
         _check_bytes(images)
         place = self._tasks.index(task)
         codes, features = [torch.empty(0, dtype=torch.int64)], [torch.empty(0, self._network.num_features)]
+        sure = [torch.empty(0, dtype=torch.float64)]
         for found, count in self._batches(images, self._network.encode):
             logits = self._network.decide(found)[task][:count]
-            codes.append(class_probabilities(logits.double()).argmax(dim=1).cpu())
+            most = class_probabilities(logits.double()).max(dim=1)
+            codes.append(most.indices.cpu())
+            sure.append(most.values.cpu())
             features.append(found[place % len(found)][:count].float().cpu())
-        return torch.cat(codes), torch.cat(features)
+        return torch.cat(codes), torch.cat(sure), torch.cat(features)
 
     @torch.inference_mode()
     def perceive(self, images: Tensor) -> Tensor:

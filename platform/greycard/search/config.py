@@ -11,6 +11,7 @@ field                  paper 004, Algorithm 2         published code (``publishe
 ``truncation``         unspecified                    0.7
 ``max_queue``          none                           none
 ``min_distance``       none                           none
+``min_confidence``     none                           none
 =====================  =============================  ==================================================
 
 The mapping network normalises z, so its length changes nothing: the default distance in Z is the angle, and mutated
@@ -44,6 +45,8 @@ class LatentSearchConfig:
         min_distance: a latent whose features lie nearer than this to those of one that its lineage accepted is a
             duplicate: left out and counted, but its mutations go on. In units of the median distance between random
             images; 0 switches it off.
+        min_confidence: an image of which the classifier is less sure than this is of no class, for search and rejection
+            alike. Without it many of a small generator's images are of a class for this classifier alone.
         truncation: ψ of the images.
         start_budget: seeds that a lineage may try to find its start.
         seed: of mutations, with class and start.
@@ -60,6 +63,7 @@ class LatentSearchConfig:
     max_queue: int = 1000
     max_evaluations: int = 2000
     min_distance: float = 0.1
+    min_confidence: float = 0.0
     truncation: float = 1.0
     start_budget: int = 5000
     seed: int = 0
@@ -72,6 +76,8 @@ class LatentSearchConfig:
         for name in ("max_queue", "max_evaluations", "min_distance", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"search.{name} must be 0 or above, got {getattr(self, name)}")
+        if not 0 <= self.min_confidence < 1:
+            raise ValueError(f"search.min_confidence must be in [0, 1), got {self.min_confidence}")
         if not 0 <= self.truncation <= 1:
             raise ValueError(f"search.truncation must be in [0, 1], got {self.truncation}")
         if self.cap_counts == "popped" and self.max_evaluations and self.max_evaluations < self.cap:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -12,18 +12,19 @@ from greycard.schema import unknown
 from greycard.search.latent_search import Labelled, Labeller
 
 Kept = TypeVar("Kept")
+UNSURE: Final = -1  # the code of an image that is put in no class
 
 
 class Recogniser(Protocol):
-    """A classifier that tells class codes and features in one pass (``classifiers.AttributeClassifier``)."""
+    """A classifier that tells codes, probabilities and features in one pass (``classifiers.AttributeClassifier``)."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """The attributes it predicts."""
         ...
 
-    def recognise(self, images: Tensor, task: str) -> tuple[Tensor, Tensor]:
-        """Return (N,) int64 codes of a task and the (N, F) float32 features that they are decided from."""
+    def recognise(self, images: Tensor, task: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (N,) codes of a task, (N,) their probabilities, and (N, F) features that they are decided from."""
         ...
 
 
@@ -34,15 +35,17 @@ class GeneratorLabeller:
         generator: makes the images.
         classifier: sees them.
         task: whose classes count.
+        min_confidence: an image whose class is less probable is of no class (``UNSURE``).
 
     Raises:
         ValueError: the classifier does not predict the task; near matches are listed.
     """
 
-    def __init__(self, generator: Generator, classifier: Recogniser, task: str) -> None:
+    def __init__(self, generator: Generator, classifier: Recogniser, task: str, min_confidence: float = 0.0) -> None:
         if task not in classifier.tasks:
             raise ValueError(f"the classifier does not predict {unknown('task', task, classifier.tasks)}")
         self.generator, self.classifier, self.task = generator, classifier, task
+        self.min_confidence = min_confidence
 
     def latents(self, seeds: Tensor, space: Space) -> Tensor:
         """Draw a latent a seed: (N,) int64 -> (N, *shape)."""
@@ -58,7 +61,8 @@ class GeneratorLabeller:
 
     def see(self, images: Tensor) -> Labelled:
         """Classify (N, 3, H, W) uint8 images."""
-        codes, features = self.classifier.recognise(images, self.task)
+        codes, sure, features = self.classifier.recognise(images, self.task)
+        codes = codes.where(sure >= self.min_confidence, UNSURE)
         return Labelled(codes.cpu().numpy().astype(np.int64), features.float().cpu().numpy())
 
 

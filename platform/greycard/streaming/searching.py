@@ -93,11 +93,14 @@ class SearchStage:
         return Search(self)
 
 
-def labeller_of(generator: GeneratorBuilder, classifier: Any, task: str, *, threads: int, gpu: bool) -> Any:
+def labeller_of(
+    generator: GeneratorBuilder, classifier: Any, task: str, *, threads: int, gpu: bool, min_confidence: float = 0.0
+) -> Any:
     """Build generator and classifier in this process and return them as a ``GeneratorLabeller``."""
     torch.set_num_threads(threads)
     device = "cuda" if gpu and torch.cuda.is_available() else ""
-    return GeneratorLabeller(on_device(generator, device).build(), on_device(classifier, device).build(), task)
+    built = on_device(generator, device).build(), on_device(classifier, device).build()
+    return GeneratorLabeller(*built, task, min_confidence)
 
 
 class Search:
@@ -106,7 +109,12 @@ class Search:
     def __init__(self, config: SearchStage, labeller: Labeller | None = None) -> None:
         self.config = config
         self.labeller: Labeller = labeller or labeller_of(
-            config.generator, config.classifier, config.task, threads=config.threads, gpu=config.gpu
+            config.generator,
+            config.classifier,
+            config.task,
+            threads=config.threads,
+            gpu=config.gpu,
+            min_confidence=config.search.min_confidence,
         )
         measured = Scales.measure(self.labeller, replace(config.search, min_distance=1.0))
         self.unit = measured.near

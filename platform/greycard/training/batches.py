@@ -1,19 +1,21 @@
-"""Batches of an epoch: shuffled, mirrored and softened by generators that depend on (seed, epoch) alone.
+"""Batches of an epoch: shuffled, mirrored, softened and moved by generators that depend on (seed, epoch) alone.
 
 So any batch of any epoch can be made again, which is what an exact resume needs.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
 
 from greycard.schema import unknown
 from greycard.training.seeds import stream_seed
 
 SOFTENING = (2, 4, 8)  # sides of the squares over which a softened image is averaged
+_MOVES = torch.tensor([math.radians(10), 1 / 8, 1 / 8, 0.1, 0.1])  # a grid is 2 wide: 1/8 of it is 1/16 of the width
 
 
 class ImageSet(Protocol):
@@ -51,6 +53,7 @@ def training_batches(
     first: int = 0,
     mirror: bool = False,
     soften: float = 0.0,
+    jitter: float = 0.0,
     stratify: Sequence[str] = (),
 ) -> Iterator[Examples]:
     """Yield an epoch's batches from number ``first`` on.
@@ -63,6 +66,7 @@ def training_batches(
         first: 0-based batch to start from.
         mirror: mirror each image left to right with probability 1/2.
         soften: probability with which an image is made as coarse as a low-rate codec makes it (see `soft`).
+        jitter: how far images are turned, shifted, scaled and sheared (see `moved`); 0 leaves them.
         stratify: labels whose combinations take their share of every batch, to the nearest row or its neighbour.
 
     Raises:
@@ -76,6 +80,7 @@ def training_batches(
     sides = torch.randint(len(SOFTENING), (count,), generator=generator)
     if stratify:
         order = _spread(order, cells_of(data.labels, stratify), generator)
+    moves = torch.rand(count, 5, generator=generator) * 2 - 1 if jitter > 0 else None
     for number in range(first, batches_an_epoch(count, batch_size)):
         chosen = order[number * batch_size : (number + 1) * batch_size]
         batch = _take(data, chosen)
@@ -84,6 +89,8 @@ def training_batches(
             batch = batch._replace(images=torch.where(flips, batch.images.flip(3), batch.images))
         if soften > 0:
             batch = batch._replace(images=_soften_some(batch.images, softened[chosen], sides[chosen]))
+        if moves is not None:
+            batch = batch._replace(images=moved(batch.images, jitter * moves[chosen]))
         yield batch
 
 
@@ -116,6 +123,21 @@ def soft(images: Tensor, side: int) -> Tensor:
     coarse = avg_pool2d(images.float(), side, ceil_mode=True, count_include_pad=False)
     back = interpolate(coarse, images.shape[-2:], mode="bilinear", align_corners=False)
     return back.round().clamp(0, 255).to(torch.uint8)
+
+
+def moved(images: Tensor, moves: Tensor) -> Tensor:
+    """Turn, shift, scale and shear (N, 3, H, W) uint8 about their centres; what comes in repeats the border.
+
+    Args:
+        images: (N, 3, H, W) uint8.
+        moves: (N, 5), at 1: a turn of 10 degrees, shifts of 1/16 of width and height, a scale of e^0.1, a shear of 0.1.
+    """
+    angle, right, down, scale, shear = (moves * _MOVES).unbind(dim=1)
+    cosine, sine, size = angle.cos(), angle.sin(), scale.exp()
+    rows = [size * cosine, shear - size * sine, right, size * sine, size * cosine, down]
+    grid = affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(images.shape), align_corners=False)
+    found = grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
+    return found.round().clamp(0, 255).to(torch.uint8)
 
 
 def _soften_some(images: Tensor, softened: Tensor, sides: Tensor) -> Tensor:
