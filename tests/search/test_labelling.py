@@ -26,6 +26,16 @@ def test_one_pass_says_what_two_would(models):
     np.testing.assert_array_equal(few.features, found.features[7:9])
 
 
+def test_images_that_the_classifier_is_unsure_of_are_of_no_class(models):
+    generator, classifier = models[0].build(), models[1].build()
+    latents = generator.latents(torch.arange(60), "w")
+    found = classifier.probabilities(generator.generate(latents, "w", 1.0))[TASK].numpy()
+    bound = float(np.median(found.max(axis=1)))
+    codes = GeneratorLabeller(generator, classifier, TASK, bound).label(latents, "w", 1.0).codes
+    np.testing.assert_array_equal(codes, np.where(found.max(axis=1) >= bound, found.argmax(axis=1), -1))
+    assert 0 < (codes < 0).sum() < 60
+
+
 def test_an_unknown_task_is_refused(models):
     with pytest.raises(ValueError, match="unknown task 'kin'; did you mean 'kind'"):
         GeneratorLabeller(models[0].build(), models[1].build(), "kin")

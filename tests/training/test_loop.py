@@ -326,6 +326,7 @@ def test_a_warm_start_goes_on_from_the_given_weights():
         ("precision", "float16"),
         ("seed", -1),
         ("soften", 1.1),
+        ("jitter", -1.0),
     ],
 )
 def test_values_out_of_range_are_refused(field, value):

@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import nn
 
-from greycard.training.batches import Examples, batches_an_epoch, soft, training_batches
+from greycard.training.batches import Examples, batches_an_epoch, moved, soft, training_batches
 from greycard.training.checkpoints import load_checkpoint, save_checkpoint
 from greycard.training.ema import MovingAverage
 from greycard.training.objectives import CrossEntropy, RateDistortion
@@ -77,6 +78,32 @@ def test_softening_averages_squares_and_keeps_flat_images():
     halves[..., 4:] = 200
     row = soft(halves, 4)[0, 0, 0].tolist()  # centres at 1.5 and 5.5, a straight line between them
     assert row == [0, 0, 25, 75, 125, 175, 200, 200]
+
+
+def test_moved_images_are_those_of_an_affine_map_about_the_centre():
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (24, 24), np.uint8)
+    images = torch.from_numpy(np.repeat(image[None, None], 3, axis=1))
+    assert torch.equal(moved(images, torch.zeros(1, 5)), images)
+    for moves in random.uniform(-1, 1, (5, 5)):
+        angle, scale, shear = math.radians(10) * moves[0], math.exp(0.1 * moves[3]), 0.1 * moves[4]
+        matrix = scale * np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+        matrix[1, 0] += shear  # rows of (down, right), as SciPy counts axes
+        shift = moves[[2, 1]] * 24 / 16
+        offset = 11.5 + shift - matrix @ [11.5, 11.5]
+        expected = ndimage.affine_transform(image.astype(float), matrix, offset, order=1, mode="nearest")
+        found = moved(images, torch.tensor(moves, dtype=torch.float32)[None])[0, 1].numpy()
+        np.testing.assert_allclose(found, expected, atol=0.6)
+
+
+def test_jittered_batches_are_the_same_again_from_any_batch_on():
+    data = Examples(torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8), {"n": torch.arange(20)})
+    whole = list(training_batches(data, batch_size=4, seed=0, epoch=1, jitter=1.0))
+    again = list(training_batches(data, batch_size=4, seed=0, epoch=1, jitter=1.0, first=2))
+    plain = list(training_batches(data, batch_size=4, seed=0, epoch=1))
+    assert all(torch.equal(one.images, other.images) for one, other in zip(whole[2:], again, strict=True))
+    assert all(torch.equal(one.labels["n"], other.labels["n"]) for one, other in zip(whole, plain, strict=True))
+    assert not any(torch.equal(one.images, other.images) for one, other in zip(whole, plain, strict=True))
 
 
 def test_some_images_are_softened_again_the_same_way():
