@@ -71,6 +71,42 @@ def test_gumbel_is_one_hot_with_a_gradient():
     assert torch.autograd.grad(sampled[:, 0].sum(), logits)[0].norm() > 0
 
 
+def test_gradient_of_gumbel_is_that_of_the_relaxed_sample_by_finite_differences():
+    torch.manual_seed(2)
+    logits = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(6, 3, dtype=torch.float64)
+    config = ShareLossConfig(estimator="gumbel")
+    torch.manual_seed(3)
+    (found,) = torch.autograd.grad((estimated(logits, config) * weights).sum(), logits)
+    torch.manual_seed(3)
+    noise = -torch.empty_like(logits).exponential_().log()
+
+    def relaxed(x):
+        return (((x + noise) / config.temperature).softmax(dim=1) * weights).sum().item()
+
+    steps = 1e-6 * torch.eye(18, dtype=torch.float64).view(18, 6, 3)
+    slopes = [(relaxed(logits.detach() + step) - relaxed(logits.detach() - step)) / 2e-6 for step in steps]
+    np.testing.assert_allclose(found.flatten(), slopes, atol=1e-8)
+
+
+def test_gradient_reaches_the_latents_of_a_linear_generator():
+    """Images A z + b that a linear classifier C reads: the slope of soft shares by hand, through both matrices."""
+    torch.manual_seed(4)
+    matrix, offset, reader = (torch.randn(*shape, dtype=torch.float64) for shape in ((5, 4), (5,), (3, 5)))
+    z = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
+
+    def value(latents):
+        config = ShareLossConfig(estimator="soft", memory=0.0, weights="none")
+        return config.build(EVEN)((latents @ matrix.T + offset) @ reader.T).value
+
+    assert torch.autograd.gradcheck(value, (z,))
+    (slope,) = torch.autograd.grad(value(z), z)
+    p = ((z @ matrix.T + offset) @ reader.T).softmax(dim=1).detach()
+    short = (p.mean(dim=0) < 1 / 3).double()
+    by_hand = -(p * (short - (p @ short)[:, None])) @ reader @ matrix / 7
+    torch.testing.assert_close(slope, by_hand)
+
+
 def test_weights_of_the_long_tail_are_the_published_ones():
     shares = torch.tensor(LONG_TAIL / LONG_TAIL.sum())
     published = [0.40862, 0.5278, 0.68172, 0.88065, 1.13758, 1.4688, 1.89703, 2.44976, 3.1676, 4.0862]
