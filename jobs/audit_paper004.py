@@ -11,7 +11,6 @@ from typing import Any, Final
 from greycard.audits.generation import GenerationAudit, GeneratorSystem
 from greycard.classifiers import ClassifierConfig, ResNetConfig
 from greycard.datasets import cifar10, mnist
-from greycard.metrics.no_reference import NoReferenceConfig
 from greycard.schema import RACE
 from jobs import paper004
 from jobs.audit_generators import GenerationAuditJob, systems_of
@@ -31,7 +30,6 @@ def audit_of(
     count: int,
     paths: int = 0,
     synthetic: bool = True,
-    quality: tuple[NoReferenceConfig, ...] = (),
     **changes: Any,
 ) -> GenerationAuditJob:
     """Return the audit of a setting's generators and of their training sets.
@@ -44,7 +42,6 @@ def audit_of(
         count: images a generator.
         paths: of them, those whose path length is measured.
         synthetic: whether the synthetic set is there.
-        quality: no-reference measures; those without weights are absent.
         changes: of the audit's other fields.
     """
     sets = ((DATA_REAL, rows.real), (DATA_SYNTHETIC, rows.synthetic))[: 1 + synthetic]
@@ -60,7 +57,6 @@ def audit_of(
         "reference": f"runs/paper004/{setting}/shards/reference",
         "size": rows.generator.size,
         "resize": True,
-        "quality": quality,
         "paths": paths,
         "directory": f"runs/paper004/{setting}/audit_rows",
     }

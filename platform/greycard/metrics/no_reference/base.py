@@ -1,6 +1,6 @@
 """What all no-reference measures share: their column, their direction, how a batch is checked before it is judged."""
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -61,21 +61,24 @@ class NoReference:
             raise MeasureUnavailable(self.name, reason)
 
 
-class Measure:
+Config = TypeVar("Config", bound=NoReference)
+
+
+class Measure(Generic[Config]):
     """A measure, ready to use: called on images, or asked for reasons too (``judge``)."""
 
-    def __init__(self, config: NoReference) -> None:
-        self._asked = config
+    def __init__(self, config: Config) -> None:
+        self._config = config
 
     @property
     def name(self) -> str:
         """Its column."""
-        return self._asked.name
+        return self._config.name
 
     @property
     def higher_is_better(self) -> bool:
         """Its direction."""
-        return self._asked.higher_is_better
+        return self._config.higher_is_better
 
     def __call__(self, images: Tensor) -> Tensor:
         """Measure (N, 3, H, W) uint8; returns (N,) float64, NaN where there is no value; raises as ``judge``."""
@@ -90,7 +93,7 @@ class Measure:
             TypeError: pixels aren't 8-bit.
         """
         check_images(images)
-        if reason := self._asked.unfit(images.shape[-2], images.shape[-1]):
+        if reason := self._config.unfit(images.shape[-2], images.shape[-1]):
             raise ValueError(f"{reason}; measure larger images or leave {self.name} out")
         return self._judge(images)
 

@@ -110,7 +110,7 @@ class Brisque(NoReference):
         return BrisqueMeasure(self, support_vectors.read(model, FEATURES), _ranges(ranges))
 
 
-class BrisqueMeasure(Measure):
+class BrisqueMeasure(Measure[Brisque]):
     """BRISQUE, ready to use: lower is better, about 0 to 100 but without a bound on either side."""
 
     def __init__(self, config: Brisque, regression: SupportVectors, ranges: Ranges) -> None:

@@ -99,13 +99,12 @@ class ClipIqa(NoReference):
         return measure
 
 
-class ClipIqaMeasure(Measure):
+class ClipIqaMeasure(Measure[ClipIqa]):
     """CLIP-IQA, ready to use: higher is better, in [0, 1]."""
 
     @torch.inference_mode()
     def __init__(self, config: ClipIqa, state: dict[str, Tensor]) -> None:
         super().__init__(config)
-        self._config = config
         self._state = {name: tensor.to(config.device) for name, tensor in state.items()}
         self._texts = text_directions(prompt_tokens(config.prompts).to(config.device), self._state)
 

@@ -85,12 +85,11 @@ class EqFace(NoReference):
         return measure
 
 
-class EqFaceMeasure(Measure):
+class EqFaceMeasure(Measure[EqFace]):
     """EQ-Face, ready to use: higher is better, in [0, 1]."""
 
     def __init__(self, config: EqFace, backbone: dict[str, Tensor], head: dict[str, Tensor]) -> None:
         super().__init__(config)
-        self._config = config
         self._backbone = {name: tensor.to(config.device) for name, tensor in backbone.items()}
         self._head = {name: tensor.to(config.device) for name, tensor in head.items()}
 

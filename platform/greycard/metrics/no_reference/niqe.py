@@ -148,18 +148,17 @@ class NiqeLocal(NoReference):
         return NiqeMeasure(self, self.parameters(), self.block)
 
 
-class NiqeMeasure(Measure):
+class NiqeMeasure(Measure[Niqe | NiqeLocal]):
     """NIQE, ready to use: lower is better, 0 or above without a bound; good photographs lie around 3."""
 
     def __init__(self, config: Niqe | NiqeLocal, parameters: NiqeParameters, block: int) -> None:
         super().__init__(config)
         self._parameters = parameters
-        self._channel: Channel = config.channel
         self._block = block
 
     def _judge(self, images: Tensor) -> Judged:
         found = []
         for image in images.cpu().numpy():
-            seen = gaussian(block_features(brightness(image, self._channel), self._block))
+            seen = gaussian(block_features(brightness(image, self._config.channel), self._block))
             found.append((float("nan"), _FLAT) if seen is None else (self._parameters.distance(*seen), ""))
         return judged(found)
