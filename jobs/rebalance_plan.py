@@ -23,7 +23,7 @@ REJECTION: Final = "syn_bias_rejection"
 ROWS: Final = (*PAPER_ROWS, REJECTION)
 """Those of Tables 1 and 4 of paper 004 (``jobs.paper004``), and the control."""
 SYNTHETIC: Final = (*FROM_SYNTHETIC, REJECTION)
-DEFAULT: Final = (REAL, "reweighting", "real_bias", BALANCED, "syn_bias", "finetune", REJECTION)
+DEFAULT: Final = (REAL, "reweighting", BALANCED, "syn_bias", "finetune", REJECTION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Adversarial training: its terms by hand, lazy penalties, exact resume, what learns and what does not."""
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -95,6 +96,31 @@ def test_average_forgets_with_its_half_life():
     assert ramped.average_decay(10**6) == config.average_decay(0)
 
 
+def test_learning_rate_falls_to_nothing_over_the_cooldown():
+    config = AdversarialConfig(images=320, batch=32, cooldown=0.4)
+    assert [round(config.cooled(step), 6) for step in range(10)] == [1.0] * 7 + [0.75, 0.5, 0.25]
+    assert {dataclasses.replace(config, cooldown=0.0).cooled(step) for step in range(10)} == {1.0}
+
+    def distances(cooldown):
+        states = [NETWORK.network().state_dict()]
+        config = dataclasses.replace(SHORT, images=16, report_images=8, average_images=1, cooldown=cooldown)
+        train(config, report=lambda tick: states.append({n: p.clone() for n, p in tick.average.named_parameters()}))
+        moved = [sum((b[name] - a[name]).square().sum() for name in b) ** 0.5 for a, b in itertools.pairwise(states)]
+        return moved[1] / moved[0]
+
+    assert distances(cooldown=1.0) < 0.7 * distances(cooldown=0.0)  # half the rate in the second of two steps
+
+
+def test_real_images_are_moved_and_the_layout_in_memory_changes_little():
+    plain = train()[0].state_dict()
+    moved = train(dataclasses.replace(SHORT, jitter=1.0))[0].state_dict()
+    laid_out = train(dataclasses.replace(SHORT, images=8, channels_last=True))[0].state_dict()
+    one_step = train(dataclasses.replace(SHORT, images=8))[0].state_dict()
+    assert any(not torch.equal(value, moved[name]) for name, value in plain.items())
+    for name, value in one_step.items():
+        torch.testing.assert_close(value, laid_out[name], atol=1e-4, rtol=1e-3)
+
+
 def test_every_weight_learns_and_penalties_come_when_due():
     _, trained, generator, discriminator = train()
     fresh, judged = NETWORK.network().state_dict(), NETWORK.discriminator().state_dict()
@@ -125,7 +151,7 @@ def test_every_seed_draws_latents_of_its_own():
 
 
 def test_killed_and_resumed_is_the_same_run(tmp_path):
-    config = dataclasses.replace(SHORT, shares=ShareLossConfig())
+    config = dataclasses.replace(SHORT, shares=ShareLossConfig(), cooldown=0.5, jitter=1.0, channels_last=True)
     whole, _, _, _ = train(config, judge=judge())
 
     def kill(tick):

@@ -167,8 +167,11 @@ class _Run:
         self.config, self.data, self.judge, self.latent, self.key = config, data, judge, latent, key
         self.path = directory / CHECKPOINT if directory else None
         self.device = torch.device(config.device)
+        layout = torch.channels_last if config.channels_last else torch.contiguous_format
         networks: tuple[Any, Any] = (generator, discriminator)
-        self.generator, self.discriminator = (network.to(self.device).train() for network in networks)
+        self.generator, self.discriminator = (
+            network.to(self.device, memory_format=layout).train() for network in networks
+        )
         self._check_size()
         if config.freeze:
             self.discriminator.freeze(config.freeze)
@@ -177,6 +180,7 @@ class _Run:
         every = config.path_every if config.path_weight else 0
         self.g_optimizer = lazy_adam(self.drawn, config.learning_rate, every)
         self.d_optimizer = lazy_adam(self.learned, config.learning_rate, config.gamma_every if config.gamma else 0)
+        self.rates = [(each, each.param_groups[0]["lr"]) for each in (self.g_optimizer, self.d_optimizer)]
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.shares: ShareLoss | None = None
         if config.shares and judge is not None:
@@ -200,7 +204,12 @@ class _Run:
         self._resume()
         config = self.config
         self._batches = endless_batches(
-            self.data, batch_size=config.batch, seed=config.seed, step=self.step, mirror=config.mirror
+            self.data,
+            batch_size=config.batch,
+            seed=config.seed,
+            step=self.step,
+            mirror=config.mirror,
+            jitter=config.jitter,
         )
 
     def _resume(self) -> None:
@@ -257,6 +266,8 @@ class _Run:
         """One step of both networks, with the penalties that are due."""
         config = self.config
         self._seed(stream_seed(config.seed, self.step))
+        for optimizer, rate in self.rates:
+            optimizer.param_groups[0]["lr"] = rate * config.cooled(self.step)
         real = self._real()
         self._generator_step(len(real.images))
         if config.path_weight and self.step % config.path_every == 0:

@@ -60,7 +60,7 @@ def rows_of(data: ImageSet | Mixture, batch_size: int) -> tuple[int, ...]:
 
 
 def endless_batches(
-    data: ImageSet | Mixture, *, batch_size: int, seed: int, step: int, mirror: bool = False
+    data: ImageSet | Mixture, *, batch_size: int, seed: int, step: int, mirror: bool = False, jitter: float = 0.0
 ) -> Iterator[Examples]:
     """Yield the batches of steps ``step``, ``step + 1``, ..., epoch after epoch of each set.
 
@@ -70,9 +70,10 @@ def endless_batches(
         seed: of the run.
         step: 0-based step to start from.
         mirror: mirror each image left to right with probability 1/2.
+        jitter: how far images are turned, shifted, scaled and sheared (see `batches.moved`); 0 leaves them.
     """
     streams = [
-        _of_one(images, rows, seed + number * _SECOND, step, mirror)
+        _of_one(images, rows, seed + number * _SECOND, step, mirror, jitter)
         for number, (images, rows) in enumerate(zip(sets_of(data), rows_of(data, batch_size), strict=True))
     ]
     for number in count(step):
@@ -80,10 +81,12 @@ def endless_batches(
         yield parts[0] if len(parts) == 1 else _mixed(parts, stream_seed(seed + _MIXING, number))
 
 
-def _of_one(data: ImageSet, rows: int, seed: int, step: int, mirror: bool) -> Iterator[Examples]:
+def _of_one(data: ImageSet, rows: int, seed: int, step: int, mirror: bool, jitter: float) -> Iterator[Examples]:
     epoch, first = divmod(step, batches_an_epoch(len(data.images), rows))
     while True:
-        yield from training_batches(data, batch_size=rows, seed=seed, epoch=epoch, first=first, mirror=mirror)
+        yield from training_batches(
+            data, batch_size=rows, seed=seed, epoch=epoch, first=first, mirror=mirror, jitter=jitter
+        )
         epoch, first = epoch + 1, 0
 
 
