@@ -1,11 +1,12 @@
 """Audit trained generators and sets of images: what classes they show how often, and how real they look.
 
 One MLflow run a job, a child run a system with its scores and shares, all frames as tables, the tables of images as
-data sets. The frames are written to ``<directory>/tables`` as Parquet and CSV.
+data sets. The frames are written to ``<directory>/tables`` as Parquet and CSV, and a page to ``<directory>/report``.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -20,14 +21,18 @@ from greycard.audits.generation import (
     SystemResult,
     run,
 )
-from greycard.config import digest
+from greycard.config import digest, to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
+from greycard.reports import generation_page
+from greycard.reports.generation_evidence import GenerationPage
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking.provenance import git_commit
 from jobs.audit_predictions import write_tables
 from jobs.models import under
+from jobs.published import publish, report_folder
 from jobs.train_generators import GeneratorTraining
 from jobs.train_plan import TrainJob, trained_generators
 
@@ -40,19 +45,23 @@ class GenerationAuditJob:
         audit: which generators and sets, by which classifier, against which reference.
         models: where the trained models are: a relative path of weights (``runs/paper004/...``) means one within this
             folder; "" is the working directory.
+        title: of the page.
+        printed: whose printed rows stand beside ours: ``FFHQ`` (Tables 1 and 2) or ``CIFAR10-LT`` (Tables 3 to 5).
     """
 
     kind: Literal["generations"] = "generations"
     audit: GenerationAudit
     models: str = ""
+    title: str = "What generators show, and how real it looks"
+    printed: Literal["", "FFHQ", "CIFAR10-LT"] = ""
 
 
 class AuditedGenerations(NamedTuple):
-    """What a job leaves: the result, its frames, the folder of its tables, and the MLflow run."""
+    """What a job leaves: the result, its frames, the place of its page, and the MLflow run."""
 
     result: GenerationResult
     frames: GenerationFrames
-    tables: str
+    page: str
     run_id: str
 
 
@@ -74,20 +83,56 @@ def audit_generators(job: GenerationAuditJob) -> AuditedGenerations:
     rows = replace(job.audit, resources=Resources(), ray=SessionConfig(), max_failed_share=0.0, realism=RealismConfig())
     tags = {"greycard.max_failed_share": config.max_failed_share, "greycard.realism": digest(config.realism)}
     name = f"generations {manifest.dataset}"
-    fixed = replace(job, audit=rows)
+    fixed = replace(job, audit=rows, title="", printed="")
     with job_run(study=config.study, name=name, directory=home.uri, config=fixed, tags=tags) as tracked:
         tracked.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
         tracked.log_dataset(manifest, config.reference_split, manifest.uri)
         result = run(config, on_system_done=lambda system: _log_system(system, tracked))
         frames = result.frames()
         log_frames(result, frames, tracked)
-        tables = Folder.open(home.uri_of("tables"))
-        write_tables(tables_of(frames), tables)
+        write_tables(tables_of(frames), Folder.open(home.uri_of("tables")))
+        page = _write_page(job, manifest, result, frames, tracked.run_id)
+        tracked.log_artifact(page, "report")
+        place = publish(page, Folder.open(home.uri_of("report")))
     print(summary(frames))
     for name, reason in result.absent.items():
         print(f"{name} was not taken: {reason}")
-    print(f"tables: {tables.uri}  (MLflow run {tracked.run_id})")
-    return AuditedGenerations(result, frames, tables.uri, tracked.run_id)
+    print(f"report: {place}  (open it in a browser; MLflow run {tracked.run_id})")
+    return AuditedGenerations(result, frames, place, tracked.run_id)
+
+
+def _write_page(
+    job: GenerationAuditJob, manifest: Manifest, result: GenerationResult, frames: GenerationFrames, run_id: str
+) -> Path:
+    out = report_folder(job.audit.directory)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    recipe = out.parent / "audit.yaml"
+    recipe.write_text(to_yaml(job), encoding="utf-8")
+    page = GenerationPage(
+        title=job.title,
+        dataset=manifest.dataset,
+        task=job.audit.task,
+        drawn=manifest.drawn,
+        command=f"python -m jobs.audit {recipe}",
+        commit=git_commit(),
+        scores=frames.scores,
+        shares=frames.shares,
+        frechet_groups=frames.frechet_groups,
+        references=frames.references,
+        confusion=frames.confusion,
+        counts=frames.counts,
+        paper=job.printed,
+        absent=result.absent,
+        classes=job.audit.classifier.class_sets[job.audit.task],
+        min_ratio=0.0,
+        provenance={
+            "reference": f"{manifest.uri}, manifest {manifest.digest}",
+            "audit": job.audit.directory,
+            "MLflow": f"run {run_id}",
+        },
+        config=to_yaml(job),
+    )
+    return generation_page.write(page, out)
 
 
 def with_models(job: GenerationAuditJob) -> GenerationAudit:

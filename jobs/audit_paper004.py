@@ -6,7 +6,7 @@ seed. It and the sets of real images are where ``jobs.rebalance`` leaves them (`
 it can be set.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from greycard.audits.generation import GenerationAudit, GeneratorSystem
 from greycard.classifiers import ClassifierConfig, ResNetConfig
@@ -30,6 +30,7 @@ def audit_of(
     count: int,
     paths: int = 0,
     synthetic: bool = True,
+    printed: Literal["FFHQ", "CIFAR10-LT"] = "CIFAR10-LT",
     **changes: Any,
 ) -> GenerationAuditJob:
     """Return the audit of a setting's generators and of their training sets.
@@ -42,6 +43,7 @@ def audit_of(
         count: images a generator.
         paths: of them, those whose path length is measured.
         synthetic: whether the synthetic set is there.
+        printed: whose printed rows stand beside.
         changes: of the audit's other fields.
     """
     sets = ((DATA_REAL, rows.real), (DATA_SYNTHETIC, rows.synthetic))[: 1 + synthetic]
@@ -60,7 +62,7 @@ def audit_of(
         "paths": paths,
         "directory": f"runs/paper004/{setting}/audit_rows",
     }
-    return GenerationAuditJob(audit=GenerationAudit(**(values | changes)))
+    return GenerationAuditJob(audit=GenerationAudit(**(values | changes)), printed=printed)
 
 
 def measuring(setting: str, task: str, classes: tuple[str, ...], **changes: int | str) -> ResNetConfig:
@@ -89,6 +91,7 @@ def paper004_ffhq() -> GenerationAuditJob:
         (paper004.paper004_ffhq(), paper004.paper004_ffhq_synthetic()),
         measuring("ffhq", RACE.name, paper004.FFHQ_RACES),
         setting="ffhq",
+        printed="FFHQ",
         count=50_000,
         paths=10_000,
         quality=paper004.QUALITY["FFHQ"],
@@ -128,6 +131,7 @@ def paper004_faces() -> GenerationAuditJob:
         (paper004.paper004_faces(), paper004.paper004_faces_synthetic()),
         measuring("faces", RACE.name, RACE.classes, stem="small", width=16),
         setting="faces",
+        printed="FFHQ",
         count=5000,
         paths=500,
     )

@@ -68,6 +68,13 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, tmp_path, monke
     assert {f"tables/{name}.json" for name in names} <= tables
     assert len(pd.read_csv(home / "tables" / "scores.csv")) == len(scores)
     assert (home / "states" / "biased.npz").is_file()
+    page = (home / "report" / "index.html").read_text()
+    assert again.page == str(home / "report" / "index.html")
+    assert "By the eyes of a second classifier" in page
+    assert "The aim was" not in page
+    assert f"python -m jobs.audit {home / 'audit.yaml'}" in page
+    assert {item.path for item in client.list_artifacts(done.run_id, "report")} == {"report/index.html"}
+    assert (home / "audit.yaml").read_text() == to_yaml(dataclasses.replace(first, audit=changed))
 
 
 def test_recipes_name_every_row_and_the_sets_and_come_back_from_yaml(tmp_path, capsys):

@@ -116,7 +116,7 @@ class GenerationPage:
         absent: measure -> why it was not taken.
         classes: in the order of the figures; () takes that of ``shares``.
         angles: distances of ``lineages`` are radians.
-        min_ratio: how many times lower the discrepancy is to be.
+        min_ratio: how many times lower the discrepancy is to be; 0 has no aim.
         notes: sentences below the first ones.
         provenance: more of what was run: name -> text.
         config: the resolved config as YAML.
@@ -166,8 +166,8 @@ class GenerationPage:
         for name in filter(None, named):
             if name not in known:
                 raise ValueError(unknown("system of the page", name, known))
-        if self.min_ratio < 1:
-            raise ValueError(f"min_ratio must be at least 1, got {self.min_ratio}")
+        if self.min_ratio and self.min_ratio < 1:
+            raise ValueError(f"min_ratio must be 0 or at least 1, got {self.min_ratio}")
 
     @property
     def systems(self) -> list[str]:

@@ -115,7 +115,7 @@ def _one(rows: pd.DataFrame, label: str) -> str:
 
 def _aim(page: GenerationPage) -> str:
     """Say whether the discrepancy fell as aimed at and the images did not become less real."""
-    if not page.last or math.isnan(ratio(page)):
+    if not page.min_ratio or not page.last or math.isnan(ratio(page)):
         return ""
     enough = ratio(page) >= page.min_ratio
     aim = f"a discrepancy at least {page.min_ratio:g} times lower"
