@@ -136,8 +136,8 @@ def summary(result: SynthesisResult) -> str:
     )
 
 
-_SEARCH: Final = LatentSearchConfig(  # a start of a class of 1 % is missed 4 times in 100,000
-    space="w", cap=25, start_budget=1000, min_confidence=0.9
+_SEARCH: Final = LatentSearchConfig(  # a start of a class of 0.3 % is missed once in 8000 times
+    space="w", cap=25, start_budget=3000, min_confidence=0.98
 )
 _RARE: Final = replace(_SEARCH, start_budget=5000)  # Indian faces are 0.4 % of the data
 _SMALL: Final = {"search": _SEARCH, "count": 800, "val": 0.0}
