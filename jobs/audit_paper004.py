@@ -8,9 +8,10 @@ it can be set.
 
 from typing import Any, Final, Literal
 
-from greycard.audits.generation import GenerationAudit, GeneratorSystem
+from greycard.audits.generation import GenerationAudit, GeneratorSystem, RealismConfig
 from greycard.classifiers import ClassifierConfig, ResNetConfig
 from greycard.datasets import cifar10, mnist
+from greycard.datasets.groups import RACE_MIXES
 from greycard.schema import RACE
 from jobs import paper004
 from jobs.audit_generators import GenerationAuditJob, systems_of
@@ -97,6 +98,7 @@ def paper004_ffhq() -> GenerationAuditJob:
         quality=paper004.QUALITY["FFHQ"],
         reference="runs/paper004/ffhq/shards/real",
         reference_split="val",
+        realism=RealismConfig(unbalanced=paper004.FFHQ_SHARES),
     )
 
 
@@ -134,6 +136,7 @@ def paper004_faces() -> GenerationAuditJob:
         printed="FFHQ",
         count=5000,
         paths=500,
+        realism=RealismConfig(unbalanced=tuple(RACE_MIXES["ffhq_like"][name] for name in RACE.classes)),
     )
 
 

@@ -48,6 +48,8 @@ SYNTHETIC: Final = "generators_synthetic"
 _DIRECTORIES: Final = {"config_f": DIRECTORY, "paper256": f"{DIRECTORY}_paper256"}
 FFHQ_RACES: Final = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
 """The classes, in code order, that the paper's classifier (DeepFace) tells apart."""
+FFHQ_SHARES: Final = (0.1748, 0.0026, 0.0171, 0.6540, 0.0306, 0.1213)
+"""Their shares in FFHQ, as the weights in the published code imply."""
 
 _OF_IMAGES: Final = (Brisque(), ClipIqa(prompts="pairs"))
 QUALITY: Final[Mapping[str, tuple[NoReferenceConfig, ...]]] = {
@@ -259,7 +261,7 @@ def paper004_cifar_synthetic() -> TrainJob:
 
 
 def paper004_mnist() -> TrainJob:
-    """The rows of real images on MNIST-5k, small networks (about twenty minutes on two CPU threads)."""
+    """The rows of real images on MNIST-5k, small networks (about half an hour on two CPU threads)."""
     return job(mnist_small(), (BALANCED, *FROM_REAL), setting="mnist", directory=DIRECTORY, workers=_CPU)
 
 

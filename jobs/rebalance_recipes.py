@@ -226,6 +226,7 @@ def _full(
             size=rows.generator.size,
             count=50_000,
             paths=10_000,
+            realism=RealismConfig(unbalanced=paper004.FFHQ_SHARES if printed == "FFHQ" else ()),
             reference_split=reference_split,
             quality=paper004.QUALITY[printed],
             resources=_GPU,

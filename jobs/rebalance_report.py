@@ -182,6 +182,16 @@ def notes_of(job: RebalanceJob, study: Study) -> tuple[str, ...]:
         "held-out images rightly (mean over classes). The measuring classifier, which nothing was trained with, reads "
         f"{accuracy['measuring']:.1%}."
     ]
+    if sure := job.synthesis.search.min_confidence:
+        notes.append(
+            f"Search and rejection sampling took only images of whose class the judge was at least {sure:.0%} sure: "
+            "what is untypical of a class is rarer in the synthetic sets than in the generator."
+        )
+    if job.training.jitter:
+        notes.append(
+            "Images were moved at random in training (training.jitter), synthetic ones therefore twice; the held-out "
+            "ones are not moved, which adds to the distances of the rows of synthetic images."
+        )
     for method, result in study.syntheses.items():
         gone = [name for name, count in result.shortfalls.items() if count >= result.config.count]
         if gone:

@@ -139,7 +139,10 @@ def _ours(config: StyleGan2BenchmarkConfig, images: Tensor) -> _Times:
 
 def _plain(config: StyleGan2BenchmarkConfig, images: Tensor) -> _Times:
     training = config.training
-    generator, discriminator = config.network.network(), config.network.discriminator()
+    layout = torch.channels_last if training.channels_last else torch.contiguous_format
+    generator, discriminator = (
+        network.to(memory_format=layout) for network in (config.network.network(), config.network.discriminator())
+    )
     average = copy.deepcopy(generator).requires_grad_(False)
     g_optimizer = lazy_adam(list(generator.parameters()), training.learning_rate, 0)
     d_optimizer = lazy_adam(list(discriminator.parameters()), training.learning_rate, training.gamma_every)

@@ -51,6 +51,13 @@ def test_recipes_are_full_configs_and_fine_tuning_finds_its_start(name):
     assert all(model.generator.size == model.size == job.size for model in job.models)
 
 
+def test_rows_of_small_networks_are_trained_alike():
+    for config, jitter in ((paper004.mnist_small(), 0.5), (paper004.faces_small(), 0.0)):
+        trainings = {name: row(config, name).training for name in config.rows}
+        assert {(one.batch, one.cooldown, one.jitter) for one in trainings.values()} == {(16, 0.5, jitter)}
+        assert {one.shares.memory for one in trainings.values() if one.shares} == {0.98}
+
+
 def test_small_networks_have_the_size_that_a_cpu_trains():
     networks = StyleGan2Config.preset("small32")
     count = sum(parameter.numel() for parameter in networks.network().parameters())

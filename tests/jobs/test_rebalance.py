@@ -137,7 +137,9 @@ def test_recipes_survive_yaml(name):
     assert configs.from_yaml(RebalanceJob, configs.to_yaml(job)) == job
     assert job.study == name
     assert job.judge.loop.keep == job.measuring.loop.keep == "last"  # nothing is chosen by held-out images
-    assert job.audit.seed > job.synthesis.seed_of(job.synthesis.most_lineages)  # no searched seed is audited
+    for method in ("search", "rejection"):
+        looked_at = dataclasses.replace(job.synthesis, method=method)
+        assert job.audit.seed > looked_at.seed_of(looked_at.most_lineages)  # no searched seed is audited
 
 
 @pytest.fixture(scope="module")

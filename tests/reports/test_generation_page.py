@@ -101,6 +101,17 @@ def test_an_aim_that_is_missed_is_said(frames):
     assert ratio(swapped) < 1
 
 
+def test_sets_that_follow_no_training_are_compared_with_nothing(frames):
+    keep = ["reference", "real-seed0", "reweighting-seed0"]
+    some = {name: frame[frame["system"].isin(keep)] for name, frame in frames.items() if "system" in frame}
+    page = page_of(frames | some, before="", after="", ways=(), min_ratio=0.0)
+    assert (page.first, page.last) == ("real-seed0", "")
+    first, rarest, *more = headline(page)
+    assert "times" not in first
+    assert "after" not in rarest
+    assert not [text for text in more if "aim" in text]
+
+
 def test_the_paper_stands_beside_row_by_row(frames, page):
     table = table_of(page, "in the layout of Table 4")
     assert [row[0] for row in table.rows[:8]] == list(ROWS.values())

@@ -63,3 +63,6 @@ def test_waves_are_sized_by_what_came_before():
     assert further_lineages(config(), 0, [Kept(number, 2) for number in range(4)]) == 7
     assert further_lineages(config(max_lineages=6), 0, [Kept(number, 2) for number in range(4)]) == 2
     assert further_lineages(config(), 0, [Kept(number, 0) for number in range(4)]) == 0  # given up
+    scarce = [Kept(0, 1), Kept(1, 0)]  # at that yield 38 rows more, and one; but no more than 4 times the first wave
+    assert further_lineages(config(method="rejection"), 0, scarce) == 6
+    assert further_lineages(config(method="rejection", max_lineages=50), 0, scarce) == 39

@@ -97,8 +97,8 @@ class GenerationPage:
         scores: system, variant, seed, measure, value, sd, low, high, n, splits, floor, note.
         shares: system, code, label, hard, soft, corrected, even, count.
         before: the system that the others are compared with; "" takes the one of variant ``real``, else the first one.
-        after: what is compared with it first; "" takes that of the paper's proposal (``syn_bias``), else the last one;
-            with one system there is none.
+        after: what is compared with it first; "" takes that of the paper's proposal (``syn_bias``), and without one
+            nothing is.
         reference: the name of the held-out images among the systems.
         frechet_groups: system, group, reference_group, value, count, reference_count, measure; None, like all that
             follow, leaves its part out.
@@ -192,7 +192,7 @@ class GenerationPage:
     @property
     def last(self) -> str:
         """What is compared with it first; "" where there is nothing to compare."""
-        found = self.after or self._of_row("syn_bias") or next(reversed(self.audited), "")
+        found = self.after or self._of_row("syn_bias")
         return found if found != self.first else ""
 
     def row(self, system: str) -> str:

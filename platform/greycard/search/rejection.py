@@ -1,7 +1,8 @@
 """Rejection sampling: the honest control of a latent search.
 
 It keeps the random latents that the classifier puts in the class, so it draws from the generator's own p(x | class):
-nothing is drawn twice, and variety within the class is the generator's. It costs 1 / share draws a latent, which for
+nothing is drawn twice, and variety within the class is the generator's (with ``min_confidence``, p(x | class, a sure
+classifier), which leaves untypical images out, as it does for a search). It costs 1 / share draws a latent, which for
 the rarest group of a generator (0.26 % in paper 004's FFHQ model) is about 380.
 """
 

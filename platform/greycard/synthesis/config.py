@@ -38,8 +38,8 @@ class SynthesisConfig:
             ``start_budget`` seeds for at most ``cap`` images.
         lineages: of a class in the first wave, more than ``count`` needs for the sake of variety; ``rejection`` starts
             with no more than could be enough.
-        max_lineages: of a class altogether; 0 is 4 times ``lineages``, or for ``rejection`` without a bound but that of
-            the seeds.
+        max_lineages: of a class altogether; 0 is 4 times the first wave (of ``rejection``: enough for a class that is
+            at least ``cap / (4 * start_budget)`` of the images).
         first_seed: the first seed that is looked at.
         val: share of each class's images that validate; whole lineages go to one split.
         test: share that tests.
@@ -130,9 +130,7 @@ class SynthesisConfig:
     def most_lineages(self) -> int:
         """Lineages a class at most."""
         room = (LAST_SEED - self.first_seed) // self.search.start_budget
-        if self.max_lineages:
-            return min(self.max_lineages, room)
-        return room if self.method == "rejection" else min(4 * self.lineages, room)
+        return min(self.max_lineages or 4 * self.first_wave, room)
 
     def seed_of(self, lineage: int) -> int:
         """Return the seed from which a class's lineage of that number looks for its start."""
