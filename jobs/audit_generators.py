@@ -6,7 +6,6 @@ data sets. The frames are written to ``<directory>/tables`` as Parquet and CSV, 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -26,6 +25,7 @@ from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.reports import generation_page
 from greycard.reports.generation_evidence import GenerationPage
+from greycard.reports.generation_verdict import headline
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
@@ -91,9 +91,11 @@ def audit_generators(job: GenerationAuditJob) -> AuditedGenerations:
         frames = result.frames()
         log_frames(result, frames, tracked)
         write_tables(tables_of(frames), Folder.open(home.uri_of("tables")))
-        page = _write_page(job, manifest, result, frames, tracked.run_id)
-        tracked.log_artifact(page, "report")
-        place = publish(page, Folder.open(home.uri_of("report")))
+        page = page_of(job, manifest, result, frames, tracked.run_id)
+        path = generation_page.write(page, report_folder(config.directory))
+        tracked.log_artifact(path, "report")
+        tracked.describe(*headline(page))
+        place = publish(path, Folder.open(home.uri_of("report")))
     print(summary(frames))
     for name, reason in result.absent.items():
         print(f"{name} was not taken: {reason}")
@@ -101,14 +103,14 @@ def audit_generators(job: GenerationAuditJob) -> AuditedGenerations:
     return AuditedGenerations(result, frames, place, tracked.run_id)
 
 
-def _write_page(
+def page_of(
     job: GenerationAuditJob, manifest: Manifest, result: GenerationResult, frames: GenerationFrames, run_id: str
-) -> Path:
-    out = report_folder(job.audit.directory)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    recipe = out.parent / "audit.yaml"
+) -> GenerationPage:
+    """Return what the page is made of; the recipe that makes it again is written beside the report."""
+    recipe = report_folder(job.audit.directory).parent / "audit.yaml"
+    recipe.parent.mkdir(parents=True, exist_ok=True)
     recipe.write_text(to_yaml(job), encoding="utf-8")
-    page = GenerationPage(
+    return GenerationPage(
         title=job.title,
         dataset=manifest.dataset,
         task=job.audit.task,
@@ -132,7 +134,6 @@ def _write_page(
         },
         config=to_yaml(job),
     )
-    return generation_page.write(page, out)
 
 
 def with_models(job: GenerationAuditJob) -> GenerationAudit:

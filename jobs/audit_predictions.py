@@ -8,7 +8,6 @@ several seeds of a loss and their baselines are audited, ``tables/comparisons`` 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -21,7 +20,7 @@ from greycard.datasets.storage import Folder
 from greycard.metrics.prediction import HARD, PredictionConfig
 from greycard.metrics.prediction_squeezing import SqueezingConfig
 from greycard.metrics.prediction_verdict import verdict
-from greycard.reports.prediction_page import PredictionPage
+from greycard.reports.prediction_page import PredictionPage, headline
 from greycard.reports.prediction_page import write as write_page
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
@@ -99,26 +98,27 @@ def audit_predictions(job: PredictionAuditJob) -> Audited:
         if len(comparisons):
             tracked.log_table(comparisons, "tables/comparisons.json")
         write_tables(tables, Folder.open(home.uri_of("tables")))
-        page = _write_page(job, result, frames, comparisons, tracked.run_id)
-        tracked.log_artifact(page)
-        place = publish(page, Folder.open(home.uri_of("report")))
+        page = _page(job, result, frames, comparisons, tracked.run_id)
+        path = write_page(page, report_folder(config.directory))
+        tracked.log_artifact(path)
+        tracked.describe(*headline(page))
+        place = publish(path, Folder.open(home.uri_of("report")))
     print(f"report: {place}  (open it in a browser; MLflow run {tracked.run_id})")
     return Audited(result, frames, comparisons, place, tracked.run_id)
 
 
-def _write_page(
+def _page(
     job: PredictionAuditJob, result: PredictionResult, frames: PredictionFrames, comparisons: pd.DataFrame, run_id: str
-) -> Path:
-    """Write the page; where one loss and λ alone is compared on one target and attribute, its comparison leads it."""
+) -> PredictionPage:
+    """Return the page; where one loss and λ alone is compared on one target and attribute, its comparison leads it."""
     kinds = comparisons.groupby(list(_KEYS), sort=False) if len(comparisons) else ()
     parts = [(dict(zip(_KEYS, keys, strict=True)), frame) for keys, frame in kinds]
     said = [f"{told['loss']} at λ = {told['lam']:g}, {_pair(told)}: {verdict(frame)}" for told, frame in parts]
     alone = parts[0][1].drop(columns=list(_KEYS)) if len(parts) == 1 else None
-    config, out = result.config, report_folder(job.audit.directory)
-    recipe = out.parent / "audit.yaml"
+    config, recipe = result.config, report_folder(job.audit.directory).parent / "audit.yaml"
     recipe.parent.mkdir(parents=True, exist_ok=True)
     recipe.write_text(to_yaml(job), encoding="utf-8")
-    page = PredictionPage(
+    return PredictionPage(
         title=job.title,
         dataset=result.manifest.dataset,
         split=config.split,
@@ -138,7 +138,6 @@ def _write_page(
         provenance={"audit": result.directory, "manifest": result.manifest.digest, "MLflow run": run_id},
         config=to_yaml(job),
     )
-    return write_page(page, out)
 
 
 _KEYS = ("target", "attribute", "loss", "lam", "trained_for")

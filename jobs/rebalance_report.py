@@ -76,12 +76,14 @@ def write_report(job: RebalanceJob, study: Study, run: Run) -> tuple[Path, pd.Da
     for name in study.frames.__slots__:
         getattr(study.frames, name).to_csv(out / "tables" / f"{name}.csv", index=False)
     page = page_of(job, study, run)
-    verdict = " ".join(headline(page))
+    found = headline(page)
+    verdict = " ".join(found)
     path = generation_page.write(page, out)
     run.log_artifact(path, "report")
     run.log_artifact(out / "figures", "report/figures")
     run.log_metrics(_numbers(table))
     run.set_tags({"verdict": verdict})
+    run.describe(*found, _markdown(table))
     return path, table, verdict
 
 
@@ -269,6 +271,15 @@ def _accounts(study: Study) -> dict[str, pd.DataFrame]:
         f"synthesis_{name}": pd.concat([getattr(item.frames, name) for item in results], ignore_index=True)
         for name in names
     }
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    lines = ["| row | discrepancy of shares | frechet[aux] |", "| --- | --- | --- |"]
+    lines += [
+        f"| {line['label']} | {line['discrepancy']:.4f} ± {line['discrepancy_sd']:.4f} | {line['frechet[aux]']:.4g} |"
+        for line in table.to_dict("records")
+    ]
+    return "\n".join(lines)
 
 
 def _numbers(table: pd.DataFrame) -> dict[str, float]:

@@ -24,6 +24,7 @@ from greycard.datasets.storage import Folder
 from greycard.metrics.columns import COLUMNS
 from greycard.metrics.findings import Findings, FindingsConfig, summarise
 from greycard.reports import compose, html
+from greycard.reports.headline import headline
 from greycard.schema import RATES
 from greycard.tracking import Run, job_run
 from greycard.tracking.provenance import git_commit
@@ -152,6 +153,8 @@ def make(job: ReportJob, manifest: Manifest, run: Run) -> Reported:
         run.log_table(frame, f"tables/{name}.json")
     run.log_artifact(job.directory / "figures", "figures")
     run.log_artifact(page)
+    lines = headline(findings, job.config.attribute)
+    run.describe(*lines.sentences, *lines.others)
     return Reported(page, findings, run.run_id)
 
 

@@ -29,6 +29,14 @@ def test_a_table_is_replaced_not_appended(client, run):
     assert pd.isna(table["value"].iloc[1])
 
 
+def test_what_was_found_is_the_runs_description(client, run):
+    for found in ("one thing", "another"):
+        run.describe(f"The audit found {found}.", "| a | b |\n| - | - |")
+    assert client.get_run(run.run_id).data.tags["mlflow.note.content"] == (
+        "The audit found another.\n\n| a | b |\n| - | - |"
+    )
+
+
 def test_files_and_folders(client, run, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "a.png").write_bytes(b"a")

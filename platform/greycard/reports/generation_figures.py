@@ -172,8 +172,9 @@ def _bars(axes: Axes, rows: pd.DataFrame, *, named: bool) -> None:
             label="corrected for confusions" if place == 0 else None,
         )  # fmt: skip
         axes.annotate(
-            f"{int(count):,}", (max(high, row["hard"]), place), xytext=(4, 0), textcoords="offset points",
-            va="center", fontsize=7.5, color=INK, clip_on=False,
+            f"{int(count):,}", (max(high, row["hard"], row["corrected"]), place), xytext=(6, 0),
+            textcoords="offset points", va="center", fontsize=7.5, color=INK, clip_on=False,
+            bbox={"fc": "white", "ec": "none", "pad": 0.6},
         )  # fmt: skip
     axes.set_xlim(0, 1.28 * max(float(rows["hard"].max()), 1 / max(len(rows), 1), 0.01))
     axes.xaxis.set_major_locator(MaxNLocator(4))

@@ -81,7 +81,7 @@ def compose(page: PredictionPage) -> Page:
         subtitle=f"How evenly {systems} predictors treat groups, assessed on {images:,} images of the {page.split} "
         f"split of {page.dataset}.",
         drawn=DRAWN if page.drawn else "",
-        headline=_headline(page),
+        headline=headline(page),
         lines=page.notes,
         reading=reading(page.level),
         blocks=(*sections.blocks(page), *_counts(page)),
@@ -92,7 +92,8 @@ def compose(page: PredictionPage) -> Page:
     )
 
 
-def _headline(page: PredictionPage) -> tuple[str, ...]:
+def headline(page: PredictionPage) -> tuple[str, ...]:
+    """Return the first sentences: the verdict or comparison, and what was found."""
     return tuple(filter(None, (page.verdict or sections.compared(page), *sections.headline(page))))
 
 

@@ -148,6 +148,12 @@ class Run:
         for start in range(0, len(new), _BATCH):
             self.client.log_batch(self.run_id, tags=new[start : start + _BATCH], synchronous=True)
 
+    def describe(self, *sentences: str) -> None:
+        """Say what was found: Markdown paragraphs, which the UI shows above a run's numbers. They may change."""
+        from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+        self.set_tags({MLFLOW_RUN_NOTE: "\n\n".join(sentences)})
+
     def log_artifact(self, path: str | Path, folder: str | None = None) -> None:
         """Store a file, or a directory with all it holds, under ``folder``; replaces what is there."""
         path = Path(path)
