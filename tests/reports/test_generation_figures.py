@@ -42,6 +42,12 @@ def test_shares_keep_absent_classes_and_show_intervals(frames):
     assert [axes.get_title() for axes in figure.axes[:2]] == ["before", "held out"]
 
 
+def test_corrected_shares_lie_within_the_panel(frames):
+    rows = frames["shares"].assign(corrected=lambda rows: rows["hard"] * 2)
+    bars = figures.shares_figure(rows, {"real-seed0": "before"}, CLASSES).axes[1]
+    assert bars.get_xlim()[1] > rows["corrected"].max()
+
+
 @pytest.mark.parametrize(("count", "total"), [(7, 40), (0, 4000), (40, 40)])
 def test_intervals_of_shares_agree_with_scipy(count, total):
     expected = binomtest(count, total).proportion_ci(method="wilson")
