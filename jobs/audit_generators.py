@@ -32,7 +32,7 @@ from greycard.tracking import Run, check_outlives, job_run
 from greycard.tracking.provenance import git_commit
 from jobs.audit_predictions import write_tables
 from jobs.models import under
-from jobs.published import publish, report_folder
+from jobs.published import publish, report_folder, write_recipe
 from jobs.train_generators import GeneratorTraining
 from jobs.train_plan import TrainJob, trained_generators
 
@@ -106,16 +106,13 @@ def audit_generators(job: GenerationAuditJob) -> AuditedGenerations:
 def page_of(
     job: GenerationAuditJob, manifest: Manifest, result: GenerationResult, frames: GenerationFrames, run_id: str
 ) -> GenerationPage:
-    """Return what the page is made of; the recipe that makes it again is written beside the report."""
-    recipe = report_folder(job.audit.directory).parent / "audit.yaml"
-    recipe.parent.mkdir(parents=True, exist_ok=True)
-    recipe.write_text(to_yaml(job), encoding="utf-8")
+    """Return what the page is made of."""
     return GenerationPage(
         title=job.title,
         dataset=manifest.dataset,
         task=job.audit.task,
         drawn=manifest.drawn,
-        command=f"python -m jobs.audit {recipe}",
+        command=f"python -m jobs.audit {write_recipe(job, job.audit.directory)}",
         commit=git_commit(),
         scores=frames.scores,
         shares=frames.shares,

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from greycard.audits.generation import GenerationAudit, GeneratorSystem, RealismConfig
 from greycard.classifiers import ClassifierConfig, ResNetConfig
 from greycard.datasets import cifar10, mnist
-from greycard.datasets.groups import RACE_MIXES
+from greycard.datasets.groups import RACE_MIXES, race_shares
 from greycard.schema import RACE
 from jobs import paper004
 from jobs.audit_generators import GenerationAuditJob, systems_of
@@ -136,7 +136,7 @@ def paper004_faces() -> GenerationAuditJob:
         printed="FFHQ",
         count=5000,
         paths=500,
-        realism=RealismConfig(unbalanced=tuple(RACE_MIXES["ffhq_like"][name] for name in RACE.classes)),
+        realism=RealismConfig(unbalanced=race_shares(RACE_MIXES["ffhq_like"])),
     )
 
 

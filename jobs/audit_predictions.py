@@ -27,7 +27,7 @@ from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
 from greycard.tracking.provenance import git_commit
 from jobs.models import under
-from jobs.published import publish, report_folder
+from jobs.published import publish, report_folder, write_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +115,13 @@ def _page(
     parts = [(dict(zip(_KEYS, keys, strict=True)), frame) for keys, frame in kinds]
     said = [f"{told['loss']} at λ = {told['lam']:g}, {_pair(told)}: {verdict(frame)}" for told, frame in parts]
     alone = parts[0][1].drop(columns=list(_KEYS)) if len(parts) == 1 else None
-    config, recipe = result.config, report_folder(job.audit.directory).parent / "audit.yaml"
-    recipe.parent.mkdir(parents=True, exist_ok=True)
-    recipe.write_text(to_yaml(job), encoding="utf-8")
+    config = result.config
     return PredictionPage(
         title=job.title,
         dataset=result.manifest.dataset,
         split=config.split,
         drawn=result.manifest.drawn,
-        command=f"python -m jobs.audit {recipe}",
+        command=f"python -m jobs.audit {write_recipe(job, job.audit.directory)}",
         commit=git_commit(),
         groups=frames.groups,
         disparities=frames.disparities,

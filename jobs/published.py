@@ -1,8 +1,10 @@
-"""Where a report is made, and how it gets into a job's own folder when that is not on this machine's disk."""
+"""Where a report is made, the recipe beside it, and how it gets into a job's own folder that is not on this disk."""
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
+from greycard.config import to_yaml
 from greycard.datasets.storage import Folder
 
 
@@ -11,6 +13,14 @@ def report_folder(directory: str) -> Path:
     if "://" not in directory:
         return Path(directory) / "report"
     return Path("runs/audits") / hashlib.sha256(directory.encode()).hexdigest()[:16] / "report"
+
+
+def write_recipe(job: Any, directory: str) -> Path:
+    """Write an audit's job beside its report, as YAML that ``python -m jobs.audit`` takes; returns where."""
+    path = report_folder(directory).parent / "audit.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_yaml(job), encoding="utf-8")
+    return path
 
 
 def publish(page: Path, folder: Folder) -> str:

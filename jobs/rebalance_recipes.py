@@ -14,13 +14,12 @@ from greycard.datasets.cifar10 import CLASSES as CIFAR10
 from greycard.datasets.cifar10 import Cifar10Config
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.ffhq import FfhqConfig
-from greycard.datasets.groups import RACE_MIXES
+from greycard.datasets.groups import RACE_MIXES, race_shares
 from greycard.datasets.mnist import DIGITS, MnistConfig
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.subsets import LongTailConfig, SubsetConfig
 from greycard.datasets.table import TableConfig
 from greycard.generators import StyleGan2Config
-from greycard.schema import RACE
 from greycard.search.config import LatentSearchConfig
 from greycard.streaming.pipeline import Resources
 from greycard.synthesis.config import SynthesisConfig
@@ -72,8 +71,7 @@ def faces_ffhq() -> RebalanceJob:
 
     training = SplitConfig(train=0.9, val=0.1, test=0.0)
     settings = _small(rows, synthesize.faces().synthesis)
-    shares = RACE_MIXES["ffhq_like"]
-    realism = replace(settings["audit"].realism, unbalanced=tuple(shares[name] for name in RACE.classes))
+    realism = replace(settings["audit"].realism, unbalanced=race_shares(RACE_MIXES["ffhq_like"]))
     return RebalanceJob(
         study="faces_ffhq",
         title="Balanced drawn faces from an unbalanced generator",

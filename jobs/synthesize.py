@@ -139,10 +139,10 @@ def summary(result: SynthesisResult) -> str:
 _SEARCH: Final = LatentSearchConfig(  # a start of a class of 0.3 % is missed once in 8000 times
     space="w", cap=25, start_budget=3000, min_confidence=0.98
 )
-_RARE: Final = replace(  # Indian faces are 0.4 % of the data, and races harder to tell apart than digits
-    _SEARCH, start_budget=5000, min_confidence=0.9
-)
 _SMALL: Final = {"search": _SEARCH, "count": 800, "val": 0.0}
+_FACES: Final = _SMALL | {  # Indian faces are 0.4 % of the data, and races harder to tell apart than digits
+    "search": replace(_SEARCH, start_budget=5000, min_confidence=0.9)
+}
 
 
 def of_rows(
@@ -180,12 +180,12 @@ def mnist_rejection() -> SynthesisJob:
 
 def faces() -> SynthesisJob:
     """800 drawn faces (not people) of each race from the small generator, by latent search."""
-    return of_rows(faces_small(), "faces", lineages=40, **_SMALL | {"search": _RARE})
+    return of_rows(faces_small(), "faces", lineages=40, **_FACES)
 
 
 def faces_rejection() -> SynthesisJob:
     """The same set by rejection sampling, the control."""
-    return of_rows(faces_small(), "faces", folder="rejection", method="rejection", **_SMALL | {"search": _RARE})
+    return of_rows(faces_small(), "faces", folder="rejection", method="rejection", **_FACES)
 
 
 def cifar10() -> SynthesisJob:

@@ -65,7 +65,7 @@ def write_report(job: TuneJob, family: Family, manifest: Manifest, found: Found,
     run.log_metrics(_numbers(found))
     run.set_tags({f"chosen.{choice.label}": str(choice) for choice in found.chosen.choices})
     run.set_tags({f"verdict.{label}": text for label, text in found.confirmed.verdicts.items()})
-    run.describe(*(f"{choice}: {found.confirmed.verdicts.get(choice.label, '')}" for choice in found.chosen.choices))
+    run.describe(*(f"{choice}: {found.confirmed.verdicts[choice.label]}" for choice in found.chosen.choices))
     return page
 
 

@@ -176,8 +176,8 @@ def _bars(axes: Axes, rows: pd.DataFrame, *, named: bool) -> None:
             textcoords="offset points", va="center", fontsize=7.5, color=INK, clip_on=False,
             bbox={"fc": "white", "ec": "none", "pad": 0.6},
         )  # fmt: skip
-    longest = float(rows[["hard", "corrected"]].max(axis=None, skipna=True))
-    axes.set_xlim(0, 1.28 * max(1 / max(len(rows), 1), longest if longest == longest else 0.0))
+    longest = rows[["hard", "corrected"]].fillna(0).to_numpy(float).max(initial=1 / max(len(rows), 1))
+    axes.set_xlim(0, 1.28 * longest)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     axes.set_xlabel(f"share of {int(total):,} images [%]", fontsize=9, color=INK)
