@@ -22,15 +22,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from greycard.audits.restoration import RestorationAudit, System, SystemResult, run
+from greycard.audits.configs import RestorationAudit, System
+from greycard.audits.restoration import run
+from greycard.audits.systems import SystemResult
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import JpegConfig, RawConfig
 from greycard.config import digest
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
-from greycard.metrics.distortion import Mse, Psnr, Ssim
-from greycard.metrics.findings import FindingsConfig
-from greycard.metrics.perceptual import Lpips
+from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
+from greycard.metrics.full_reference.lpips import Lpips
+from greycard.metrics.restoration.findings import FindingsConfig
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run

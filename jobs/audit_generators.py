@@ -10,16 +10,9 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from greycard.audits.generation import (
-    REFERENCE,
-    GenerationAudit,
-    GenerationFrames,
-    GenerationResult,
-    GeneratorSystem,
-    RealismConfig,
-    SystemResult,
-    run,
-)
+from greycard.audits.generation import GenerationFrames, GenerationResult, run
+from greycard.audits.generation_configs import REFERENCE, GenerationAudit, GeneratorSystem, RealismConfig
+from greycard.audits.systems import SystemResult
 from greycard.config import digest, to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder

@@ -12,16 +12,18 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from greycard.audits.prediction import PredictionAudit, PredictionResult, PredictorSystem, SystemResult, run
+from greycard.audits.prediction import PredictionResult, run
+from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.audits.prediction_tables import PredictionFrames
+from greycard.audits.systems import SystemResult
 from greycard.config import digest, to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
-from greycard.metrics.prediction import HARD, PredictionConfig
-from greycard.metrics.prediction_squeezing import SqueezingConfig
-from greycard.metrics.prediction_verdict import verdict
+from greycard.metrics.prediction.findings import HARD, PredictionConfig
+from greycard.metrics.prediction.squeezing import SqueezingConfig
 from greycard.reports.prediction_page import PredictionPage, headline
 from greycard.reports.prediction_page import write as write_page
+from greycard.reports.prediction_verdict import verdict
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run

@@ -12,8 +12,8 @@ import ray
 from tqdm import tqdm
 
 from greycard.classifiers import AnyClassifier
+from greycard.datasets.loading import load_images
 from greycard.datasets.manifest import Manifest
-from greycard.datasets.shards import load_images
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import read_description
 from greycard.streaming.session import Demand, require

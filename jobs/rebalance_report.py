@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from greycard.audits.generation import REFERENCE, GenerationFrames, GenerationResult
+from greycard.audits.generation import GenerationFrames, GenerationResult
+from greycard.audits.generation_configs import REFERENCE
 from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.generators import StyleGan2Config
-from greycard.metrics.generation_paper import ROWS as LABELS
-from greycard.metrics.generation_paper import printed_rows
+from greycard.metrics.generation.paper004 import ROWS as LABELS
+from greycard.metrics.generation.paper004 import printed_rows
 from greycard.reports import generation_page
 from greycard.reports.generation_evidence import GenerationPage, Samples, Way
 from greycard.reports.generation_verdict import headline

@@ -22,7 +22,7 @@ from greycard.config import to_dict
 from greycard.datasets.manifest import Manifest, check_attributes
 from greycard.datasets.storage import Folder
 from greycard.metrics.columns import COLUMNS
-from greycard.metrics.findings import Findings, FindingsConfig, summarise
+from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
 from greycard.reports import compose, html
 from greycard.reports.headline import headline
 from greycard.schema import RATES

@@ -18,10 +18,11 @@ from greycard.datasets.fairface import FairFaceConfig
 from greycard.datasets.ffhq import FfhqConfig
 from greycard.datasets.folder import FolderConfig
 from greycard.datasets.huggingface import HuggingFaceConfig
+from greycard.datasets.manifest import Manifest
 from greycard.datasets.mnist import MnistConfig
 from greycard.datasets.photos import PhotosConfig
 from greycard.datasets.rfw import RfwConfig
-from greycard.datasets.shards import Manifest, write_shards
+from greycard.datasets.shards import write_shards
 from greycard.datasets.siim import SiimConfig
 from greycard.datasets.sources import SourceConfig
 from greycard.datasets.splits import PUBLISHED, SplitConfig

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from greycard.classifiers import ResNetConfig
 from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
-from greycard.datasets.shards import Manifest
+from greycard.datasets.manifest import Manifest
 from greycard.streaming.session import Demand, SessionConfig, require, session
 from greycard.tracking import job_run
 from greycard.training.fit import ModelTask

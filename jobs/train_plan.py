@@ -9,7 +9,7 @@ from pydantic import Field
 
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import LearnedCodec, TrainableCodec
-from greycard.datasets.shards import Manifest, check_attributes, check_classes
+from greycard.datasets.manifest import Manifest, check_attributes, check_classes
 from greycard.generators import StyleGan2Config
 from greycard.streaming.session import SessionConfig
 from greycard.training.fit import WEIGHTS, ModelTask

@@ -15,7 +15,8 @@ from greycard.datasets.loading import LoadedImages, load_images
 from greycard.datasets.manifest import Manifest
 from greycard.layers.weights import load_weights
 from greycard.training.batches import ordered_batches
-from greycard.training.fit import WEIGHTS, ModelTask, TrainingData, train_model
+from greycard.training.data import TrainingData
+from greycard.training.fit import WEIGHTS, ModelTask, train_model
 from greycard.training.objectives import coded
 from greycard.training.parity import with_gap
 from greycard.tuning import Trial

@@ -8,13 +8,15 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from greycard.audits.prediction import PredictionAudit, PredictionResult, PredictorSystem
+from greycard.audits.prediction import PredictionResult
 from greycard.audits.prediction import run as run_audit
+from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.datasets.manifest import Manifest
 from greycard.layers.weights import load_weights
-from greycard.metrics.prediction_seeds import compare_seeds
-from greycard.metrics.prediction_verdict import verdict
-from greycard.training.fit import ModelTask, TrainingData, train_model
+from greycard.metrics.prediction.seeds import compare_seeds
+from greycard.reports.prediction_verdict import verdict
+from greycard.training.data import TrainingData
+from greycard.training.fit import ModelTask, train_model
 from greycard.training.prediction import FairPrediction
 from greycard.tuning import Trial
 from jobs.train_plan import Planned, plan

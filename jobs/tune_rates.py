@@ -1,6 +1,6 @@
 """Rate, distortion and disparity of codecs on one set of images, over several seeds, with intervals.
 
-Intervals come from both sources of chance, as in ``greycard.metrics.prediction_seeds``: pairs of a baseline and a codec
+Intervals come from both sources of chance, as in ``greycard.metrics.prediction.seeds``: pairs of a baseline and a codec
 of one seed, and identities, are resampled independently of each other; of n pairs n - 1 are drawn.
 """
 

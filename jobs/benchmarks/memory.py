@@ -122,9 +122,12 @@ def _write(config: MemoryConfig, images: int, home: Path) -> None:
 
 
 def _audit(config: MemoryConfig, home: Path) -> None:
-    from greycard.audits.restoration import Resources, RestorationAudit, SessionConfig, System, run
+    from greycard.audits.configs import RestorationAudit, System
+    from greycard.audits.restoration import run
     from greycard.codecs import HyperpriorConfig
-    from greycard.metrics.distortion import Mse, Psnr
+    from greycard.metrics.full_reference.distortion import Mse, Psnr
+    from greycard.streaming.pipeline import Resources
+    from greycard.streaming.session import SessionConfig
 
     codec = HyperpriorConfig(width="tiny", lambdas=(0.0018,), weights=(str(home / "weights"),), bitstreams=False)
     run(

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import torch
 
 from greycard.audits import systems
-from greycard.audits.restoration import Resources, RestorationAudit, SessionConfig, System
+from greycard.audits.configs import RestorationAudit, System
 from greycard.audits.restoration import run as run_audit
 from greycard.audits.tables import build_table, write_table
 from greycard.codecs import HyperpriorConfig
@@ -32,9 +32,11 @@ from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.storage import Folder
 from greycard.layers.weights import save_weights
-from greycard.metrics.distortion import Mse, Psnr, Ssim
+from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
 from greycard.protocols import Codec, Restored
 from greycard.streaming.decode import Decode
+from greycard.streaming.pipeline import Resources
+from greycard.streaming.session import SessionConfig
 
 LAMBDA = 0.0018
 MEASURES = (Mse(), Psnr(), Ssim())

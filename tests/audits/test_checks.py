@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from greycard.audits.checks import check_shards, check_sizes
-from greycard.audits.restoration import RestorationAudit, System, run
+from greycard.audits.configs import RestorationAudit, System
+from greycard.audits.restoration import run
 from greycard.audits.tables import AuditError
 from greycard.codecs import RawConfig
 from greycard.datasets.manifest import ManifestError
-from greycard.metrics.distortion import Mse, Ssim
+from greycard.metrics.full_reference.distortion import Mse, Ssim
 from tests.streaming.doubles import write_tiles
 
 RAW = (System(name="raw", codec=RawConfig()),)

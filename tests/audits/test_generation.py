@@ -6,18 +6,20 @@ import pyarrow.compute as pc
 import pytest
 import torch
 
-from greycard.audits.generation import AuditError, GenerationAudit, GeneratorSystem, RealismConfig, run
+from greycard.audits.generation import run
+from greycard.audits.generation_configs import GenerationAudit, GeneratorSystem, RealismConfig
 from greycard.audits.generation_states import make_state
+from greycard.audits.tables import AuditError
 from greycard.classifiers import ResNet32Config
 from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.datasets.manifest import ManifestError
 from greycard.datasets.storage import Folder
 from greycard.generators import StyleGan2Config
-from greycard.metrics.discrepancy import discrepancy
+from greycard.metrics.full_reference.lpips import MeasureUnavailable
+from greycard.metrics.generation.discrepancy import discrepancy
+from greycard.metrics.generation.distances import frechet
+from greycard.metrics.generation.states import FeatureMoments
 from greycard.metrics.no_reference import Brisque, ClipIqa, EqFace, Niqe
-from greycard.metrics.perceptual import MeasureUnavailable
-from greycard.metrics.realism import FeatureMoments
-from greycard.metrics.realism_distances import frechet
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from tests.audits.generators import KINDS, SIZE, ReaderConfig, ToyConfig, write_kinds

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from greycard.audits.generation import GenerationAudit, GeneratorSystem, RealismConfig
+from greycard.audits.generation_configs import GenerationAudit, GeneratorSystem, RealismConfig
 from greycard.config import to_yaml
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig

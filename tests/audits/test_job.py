@@ -5,10 +5,12 @@ import json
 
 import pytest
 
-from greycard.audits.restoration import Resources, RestorationAudit, SessionConfig, System
+from greycard.audits.configs import RestorationAudit, System
 from greycard.codecs import HyperpriorConfig, JpegConfig
-from greycard.metrics.distortion import Mse, Psnr
-from greycard.metrics.findings import FindingsConfig
+from greycard.metrics.full_reference.distortion import Mse, Psnr
+from greycard.metrics.restoration.findings import FindingsConfig
+from greycard.streaming.pipeline import Resources
+from greycard.streaming.session import SessionConfig
 from greycard.tracking import DirectoryError
 from jobs.audit import AuditJob, audit, paper000, with_models
 from jobs.report import ReportConfig

@@ -7,16 +7,18 @@ import pyarrow.compute as pc
 import pytest
 import torch
 
-from greycard.audits.prediction import PredictionAudit, PredictorSystem, Resources, SessionConfig, run
+from greycard.audits.prediction import run
+from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.audits.tables import AuditError
 from greycard.classifiers import ResNetConfig, SlimCnnConfig
 from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.datasets.loading import load_images
 from greycard.datasets.manifest import ManifestError
 from greycard.layers.weights import save_weights
-from greycard.metrics.prediction import PredictionConfig
-from greycard.metrics.prediction_squeezing import SqueezingConfig
-from greycard.streaming.session import RayError
+from greycard.metrics.prediction.findings import PredictionConfig
+from greycard.metrics.prediction.squeezing import SqueezingConfig
+from greycard.streaming.pipeline import Resources
+from greycard.streaming.session import RayError, SessionConfig
 from tests.audits.predictors import BROKEN, EACH, GENDERS, RACES, SIZE, SMILE, WRONG, PlantedConfig, write_smiles
 
 pytestmark = pytest.mark.usefixtures("ray_session")

@@ -6,10 +6,12 @@ import json
 import pandas as pd
 import pytest
 
-from greycard.audits.prediction import PredictionAudit, PredictorSystem, Resources, SessionConfig
+from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.config import to_yaml
-from greycard.metrics.prediction import PredictionConfig
-from greycard.metrics.prediction_squeezing import SqueezingConfig
+from greycard.metrics.prediction.findings import PredictionConfig
+from greycard.metrics.prediction.squeezing import SqueezingConfig
+from greycard.streaming.pipeline import Resources
+from greycard.streaming.session import SessionConfig
 from jobs import command
 from jobs.audit import RECIPES, AuditJob, run_any
 from jobs.audit_paper002 import paper002_celeba, paper002_siim, paper002_utkface, systems_of

@@ -10,9 +10,9 @@ from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.audits.prediction_pairs import compare_systems
 from greycard.audits.prediction_rows import predictions_of
 from greycard.audits.prediction_tables import make_frames
-from greycard.metrics.prediction import PredictionConfig, batch_means
-from greycard.metrics.prediction_seeds import compare_seeds
-from greycard.metrics.prediction_squeezing import SqueezingConfig
+from greycard.metrics.prediction.findings import PredictionConfig, batch_means
+from greycard.metrics.prediction.seeds import compare_seeds
+from greycard.metrics.prediction.squeezing import SqueezingConfig
 from tests.audits.predictors import PlantedConfig
 
 ATTRIBUTES = {"smile": ("no", "yes"), "race": ("a", "b"), "age": ("young", "old")}

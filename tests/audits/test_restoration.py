@@ -8,15 +8,16 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from greycard.audits.restoration import Resources, RestorationAudit, SessionConfig, System, run
+from greycard.audits.configs import RestorationAudit, System
+from greycard.audits.restoration import run
 from greycard.audits.tables import AuditError
 from greycard.codecs import JpegConfig, RawConfig
 from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.datasets.manifest import ManifestError
 from greycard.datasets.pixels import decode_image
-from greycard.metrics.distortion import Mse, Psnr, Ssim
-from greycard.streaming.pipeline import PipelineError
-from greycard.streaming.session import RayError
+from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
+from greycard.streaming.pipeline import PipelineError, Resources
+from greycard.streaming.session import RayError, SessionConfig
 from tests.streaming.doubles import BrightConfig, DarkenConfig, write_tiles
 
 pytestmark = pytest.mark.usefixtures("ray_session")

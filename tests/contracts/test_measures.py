@@ -9,7 +9,7 @@ import torch
 
 from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.metrics.columns import COLUMNS
-from greycard.metrics.distortion import MEASURES, MeasureConfig, Mse
+from greycard.metrics.full_reference.distortion import MEASURES, MeasureConfig, Mse
 from greycard.protocols import Measure
 
 
@@ -126,7 +126,9 @@ def test_every_column_has_a_measure() -> None:
 
 
 def test_the_table_of_columns_needs_no_torch() -> None:
-    code = "import sys, greycard.metrics.findings, greycard.reports.compose; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, greycard.metrics.restoration.findings, greycard.reports.compose; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -25,12 +25,13 @@ from greycard.datasets.fairface import FairFaceConfig
 from greycard.datasets.ffhq import FfhqConfig
 from greycard.datasets.folder import FolderConfig
 from greycard.datasets.huggingface import HuggingFaceConfig
+from greycard.datasets.loading import load_images
 from greycard.datasets.mnist import MnistConfig
 from greycard.datasets.photos import PhotosConfig
 from greycard.datasets.pixels import decode_image
 from greycard.datasets.records import MissingDataError, Record, checked_index
 from greycard.datasets.rfw import RfwConfig
-from greycard.datasets.shards import load_images, write_shards
+from greycard.datasets.shards import write_shards
 from greycard.datasets.siim import SiimConfig
 from greycard.datasets.sources import SOURCES, AnySource, SourceConfig, open_source
 from greycard.datasets.splits import SplitConfig

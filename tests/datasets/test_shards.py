@@ -13,16 +13,11 @@ from pyarrow import fs
 
 from greycard.datasets import storage
 from greycard.datasets.faces import FacesConfig
+from greycard.datasets.loading import load_images
+from greycard.datasets.manifest import Manifest, ManifestError, check_attributes, check_classes
 from greycard.datasets.pixels import ImageError, decode_image, encode_png
 from greycard.datasets.records import DataError, Source
-from greycard.datasets.shards import (
-    Manifest,
-    ManifestError,
-    check_attributes,
-    check_classes,
-    load_images,
-    write_shards,
-)
+from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.subsets import SubsetConfig
 

@@ -11,10 +11,10 @@ import pytest
 
 from greycard import config as configs
 from greycard.datasets.faces import FacesConfig
+from greycard.datasets.loading import load_images
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.mnist import MnistConfig
 from greycard.datasets.records import DataError, checked_index
-from greycard.datasets.shards import load_images
 from greycard.datasets.splits import SplitConfig
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import job_run

@@ -5,7 +5,7 @@ from greycard.datasets.manifest import ManifestError
 from greycard.datasets.photos import PhotosConfig
 from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
-from greycard.metrics.findings import FindingsConfig
+from greycard.metrics.restoration.findings import FindingsConfig
 from jobs.report import ReportConfig, fitted
 
 ALL = SplitConfig(train=0, val=0, test=1)

@@ -14,8 +14,9 @@ import torch
 from greycard.classifiers import ResNetConfig
 from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.faces import FacesConfig
+from greycard.datasets.loading import load_images
 from greycard.datasets.manifest import ManifestError
-from greycard.datasets.shards import load_images, write_shards
+from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
 from greycard.layers.weights import load_weights, read_description, save_weights
 from greycard.streaming.session import SessionConfig

@@ -14,9 +14,9 @@ import torch
 from greycard.classifiers import ResNetConfig
 from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.datasets.faces import FacesConfig
-from greycard.datasets.loading import load_labels
+from greycard.datasets.loading import load_images, load_labels
 from greycard.datasets.manifest import Manifest, ManifestError
-from greycard.datasets.shards import load_images, write_shards
+from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
 from greycard.layers.weights import load_weights
 from greycard.losses import DpMi, EoL2, Iou

@@ -8,7 +8,8 @@ import pytest
 import jobs.tune
 from greycard.datasets.faces import SMILE
 from greycard.schema import RACE
-from greycard.training.fit import ModelTask, Outcome, TrainingData
+from greycard.training.data import TrainingData
+from greycard.training.fit import ModelTask, Outcome
 from greycard.training.prediction import FairPrediction
 from greycard.tuning import Choice, Float, Goal, Trial
 from jobs import tune_codecs, tune_predictors

@@ -5,7 +5,7 @@ from fairlearn.metrics import MetricFrame, count
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from greycard.metrics.by_group import Groups, by_group, clusters_of, cross, everyone, means, partition, stack
-from greycard.metrics.phenotypes import correct, macro_recall
+from greycard.metrics.restoration.phenotypes import correct, macro_recall
 
 RACE = ("African", "Asian", "Caucasian", "Indian")
 

@@ -6,7 +6,7 @@ from scipy import stats
 
 from greycard.metrics.by_group import Groups, by_group, clusters_of, everyone, means, partition, stack
 from greycard.metrics.disparity import bias
-from greycard.metrics.phenotypes import macro_recall
+from greycard.metrics.restoration.phenotypes import macro_recall
 from greycard.metrics.significance import Bootstrap, Permutation, interval, p_value
 
 

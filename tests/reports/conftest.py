@@ -1,6 +1,6 @@
 import pytest
 
-from greycard.metrics.findings import FindingsConfig, summarise
+from greycard.metrics.restoration.findings import FindingsConfig, summarise
 from tests.reports.examples import ATTRIBUTES, audit_table
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from greycard.metrics.discrepancy import (
+from greycard.metrics.generation.discrepancy import (
     ShareCounts,
     corrected_shares,
     discrepancy,
@@ -15,8 +15,8 @@ from greycard.metrics.discrepancy import (
     discrepancy_over_splits,
     sampling_floor,
 )
-from greycard.metrics.realism import FeatureMoments
-from greycard.metrics.realism_references import compare_references, frechet_between_groups, long_tail
+from greycard.metrics.generation.references import compare_references, frechet_between_groups, long_tail
+from greycard.metrics.generation.states import FeatureMoments
 from greycard.reports.generation_evidence import Samples, Way
 
 DIGITS = tuple(str(digit) for digit in range(10))

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from greycard.metrics.by_group import Groups
-from greycard.metrics.prediction import PredictionConfig, batch_means, summarise
-from greycard.metrics.prediction_seeds import compare_seeds
-from greycard.metrics.prediction_squeezing import SqueezingConfig, check_squeezing, squeeze
-from greycard.metrics.prediction_tables import Predictions
+from greycard.metrics.prediction.findings import PredictionConfig, batch_means, summarise
+from greycard.metrics.prediction.seeds import compare_seeds
+from greycard.metrics.prediction.squeezing import SqueezingConfig, check_squeezing, squeeze
+from greycard.metrics.prediction.tables import Predictions
 
 QUICK = PredictionConfig(resamples=60, permutations=40)
 GOALS = (("sigma_iou", "min"), ("accuracy", "max"))

@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
+from greycard.metrics.significance import wilson
 from greycard.reports import generation_figures as figures
 from greycard.reports import generation_sheets as sheets
 from greycard.reports import realism_figures
 from greycard.reports.generation_evidence import Samples
-from greycard.reports.generation_words import stem, wilson, word_of
+from greycard.reports.generation_words import stem, word_of
 from tests.reports import generation_examples as examples
 
 CLASSES = ("0", "1", "2", "3")

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from greycard.metrics.discrepancy import discrepancy
-from greycard.metrics.generation_paper import ROWS, printed_rows
+from greycard.metrics.generation.discrepancy import discrepancy
+from greycard.metrics.generation.paper004 import ROWS, printed_rows
 from greycard.reports import generation_page
-from greycard.reports.generation_evidence import Way
-from greycard.reports.generation_page import GenerationPage, compose
+from greycard.reports.generation_evidence import GenerationPage, Way
+from greycard.reports.generation_page import compose
 from greycard.reports.generation_verdict import headline, ratio, shortfalls
 from greycard.reports.realism_sections import realism
 from tests.reports import generation_examples as examples

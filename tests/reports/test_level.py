@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from greycard.metrics.findings import FindingsConfig, summarise
+from greycard.metrics.restoration.findings import FindingsConfig, summarise
 from greycard.reports import compose, figures, tables
 from greycard.reports.frames import chance_level, chance_text, coverage
 from greycard.reports.headline import counts_as_found, headline

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from greycard.metrics.columns import COLUMNS, Column
-from greycard.metrics.findings import FindingsConfig, summarise
+from greycard.metrics.restoration.findings import FindingsConfig, summarise
 from greycard.reports import compose, figures, tables
 from tests.reports.examples import ATTRIBUTES, audit_table
 from tests.reports.test_html import page_of

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from greycard.metrics.prediction_paper import beside_paper
-from greycard.metrics.prediction_verdict import AcceptedCost
+from greycard.metrics.prediction.paper002 import beside_paper
 from greycard.reports import prediction_figures as figures
 from greycard.reports import prediction_page
 from greycard.reports import prediction_tables as tables
 from greycard.reports.arms import arms_of, fell, pick
 from greycard.reports.prediction_page import PredictionPage, compose
+from greycard.reports.prediction_verdict import AcceptedCost
 from greycard.reports.prediction_words import DISPARITY_WORDS, Word, amount, change, number, share, span, value_label
 from tests.reports import prediction_examples as examples
 from tests.reports.test_html import Page

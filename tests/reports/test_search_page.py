@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from greycard.metrics.prediction_verdict import AcceptedCost
 from greycard.reports import search_page
+from greycard.reports.prediction_verdict import AcceptedCost
 from greycard.reports.prediction_words import metric_word
 from greycard.reports.search_page import SearchPage, compose
 from tests.reports import prediction_examples as examples

@@ -15,7 +15,7 @@ from greycard.classifiers import ResNet32Config
 from greycard.datasets.storage import Folder
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import save_weights
-from greycard.metrics.inception import InceptionConfig
+from greycard.metrics.generation.inception import InceptionConfig
 from greycard.streaming.columns import DECODE_ERROR, pixel_column
 from greycard.streaming.generating import GenerationStage, seed_rows
 from tests.audits.generators import KINDS, SIZE, ReaderConfig, ToyConfig, images_of

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from greycard.datasets.pixels import decode_image, encode_png
-from greycard.metrics.distortion import Mse
+from greycard.metrics.full_reference.distortion import Mse
 from greycard.streaming.columns import DECODE_ERROR, PIXELS, pixels_of
 from greycard.streaming.decode import Decode
 from greycard.streaming.selection import Selection, hashes

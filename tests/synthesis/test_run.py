@@ -18,8 +18,8 @@ from greycard.search.labelling import GeneratorLabeller
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.synthesis.config import SynthesisConfig
-from greycard.synthesis.run import SynthesisError, run
-from greycard.synthesis.streams import Part
+from greycard.synthesis.run import run
+from greycard.synthesis.streams import Part, SynthesisError
 from tests.synthesis.networks import CLASSES, TASK, stream_here, write_models
 
 

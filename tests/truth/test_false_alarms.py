@@ -6,7 +6,7 @@ from scipy import stats
 
 from greycard.metrics.by_group import Groups, by_group, clusters_of, means, partition
 from greycard.metrics.disparity import bias, gap
-from greycard.metrics.findings import FindingsConfig, summarise
+from greycard.metrics.restoration.findings import FindingsConfig, summarise
 from greycard.metrics.significance import Bootstrap, Permutation, interval, p_value
 from tests.truth.planted import ATTRIBUTES, audit_table, draw_labels
 

@@ -12,15 +12,19 @@ import pandas as pd
 import pytest
 import torch
 
-from greycard.audits.restoration import Resources, RestorationAudit, SessionConfig, System, run
+from greycard.audits.configs import RestorationAudit, System
+from greycard.audits.restoration import run
 from greycard.codecs import RawConfig
 from greycard.datasets.faces import FacesConfig
-from greycard.datasets.shards import load_images, write_shards
+from greycard.datasets.loading import load_images
+from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
-from greycard.metrics.distortion import Mse, Psnr
-from greycard.metrics.findings import Findings, FindingsConfig, summarise
+from greycard.metrics.full_reference.distortion import Mse, Psnr
+from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
 from greycard.protocols import Restored
 from greycard.schema import RACE, SKIN_TYPE
+from greycard.streaming.pipeline import Resources
+from greycard.streaming.session import SessionConfig
 
 SIZE = 32
 ROWS, COLUMNS = slice(18, 22), slice(11, 21)  # nose and cheeks

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from greycard.metrics.distortion import Mse, Psnr, Ssim
-from greycard.metrics.findings import Findings, FindingsConfig, summarise
-from greycard.metrics.phenotypes import RFW_SETS
+from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
+from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
+from greycard.metrics.restoration.phenotypes import RFW_SETS
 from tests.truth.planted import ATTRIBUTES, RFW_COUNTS, audit_table, draw_labels, predictions
 
 RACES = ATTRIBUTES["race"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from greycard import schema
-from greycard.metrics.findings import Findings, FindingsConfig, summarise
-from greycard.metrics.phenotypes import TopK, merged_chance, merged_classes
+from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
+from greycard.metrics.restoration.phenotypes import TopK, merged_chance, merged_classes
 from tests.truth.planted import ATTRIBUTES, RFW_COUNTS, Images, audit_table, draw_labels, predictions
 
 RACES = schema.RACE.classes

@@ -6,8 +6,9 @@ import pytest
 
 from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.losses import DpL2
+from greycard.metrics.trials import check_goals
 from greycard.tuning import Choice, Float, Goal, Int, Parameter, SearchConfig, check_domain
-from greycard.tuning.space import check_goals, check_point
+from greycard.tuning.space import check_point
 from greycard.tuning.suggestions import suggest
 
 SPACE = {"lam": Float(low=0.1, high=1000, log=True), "width": Int(low=4, high=8), "kind": Choice(values=("a", 2, 2.5))}

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import CodecConfig
-from greycard.metrics.distortion import MeasureConfig
+from greycard.metrics.full_reference.distortion import MeasureConfig
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 

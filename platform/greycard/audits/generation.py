@@ -39,7 +39,7 @@ from greycard.audits.tables import AuditError, build_rows, write_table
 from greycard.audits.weights import Pinned, pin
 from greycard.datasets.manifest import Manifest, check_classes
 from greycard.datasets.storage import Folder
-from greycard.metrics.inception import InceptionConfig
+from greycard.metrics.generation.inception import InceptionConfig
 from greycard.metrics.no_reference import available
 from greycard.schema import ERROR, IMAGE_ID, OK, STATUS, unknown
 from greycard.streaming.decode import Decode

@@ -9,7 +9,7 @@ import pandas as pd
 
 from greycard.audits.generation_configs import REFERENCE, GeneratorSystem, RealismConfig
 from greycard.audits.generation_states import Realism, SetState, total
-from greycard.metrics.discrepancy import (
+from greycard.metrics.generation.discrepancy import (
     Corrected,
     corrected_shares,
     discrepancy,
@@ -17,11 +17,11 @@ from greycard.metrics.discrepancy import (
     discrepancy_over_splits,
     sampling_floor,
 )
-from greycard.metrics.realism import FeatureMoments, Floats
-from greycard.metrics.realism_distances import frechet, kernel_distance
-from greycard.metrics.realism_neighbours import precision_recall
-from greycard.metrics.realism_path import path_length
-from greycard.metrics.realism_references import compare_references, frechet_between_groups
+from greycard.metrics.generation.distances import frechet, kernel_distance
+from greycard.metrics.generation.neighbours import precision_recall
+from greycard.metrics.generation.path_length import path_length
+from greycard.metrics.generation.references import compare_references, frechet_between_groups
+from greycard.metrics.generation.states import FeatureMoments, Floats
 from greycard.streaming.generating import AUX, INCEPTION
 
 COLUMNS: Final = (

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from greycard.audits.generation_configs import RealismConfig
 from greycard.datasets.storage import Folder
-from greycard.metrics.discrepancy import ShareCounts
-from greycard.metrics.realism import (
+from greycard.metrics.generation.discrepancy import ShareCounts
+from greycard.metrics.generation.states import (
     ClassifierScore,
     FeatureMoments,
     FeatureSample,

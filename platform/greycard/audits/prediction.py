@@ -33,7 +33,7 @@ from greycard.audits.tables import AuditError, build_rows
 from greycard.audits.weights import pin
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
-from greycard.metrics.prediction_tables import Predictions
+from greycard.metrics.prediction.tables import Predictions
 from greycard.schema import unknown
 from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Resources

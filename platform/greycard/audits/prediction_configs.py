@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from greycard.audits.configs import check_common, check_name
 from greycard.classifiers import ClassifierConfig
 from greycard.metrics.by_group import CROSS
-from greycard.metrics.prediction import PredictionConfig
-from greycard.metrics.prediction_squeezing import SqueezingConfig
+from greycard.metrics.prediction.findings import PredictionConfig
+from greycard.metrics.prediction.squeezing import SqueezingConfig
 from greycard.schema import unknown
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem, joined
 from greycard.audits.prediction_rows import in_all, predictions_of
-from greycard.metrics.prediction_seeds import compare_seeds
-from greycard.metrics.prediction_squeezing import check_squeezing
+from greycard.metrics.prediction.seeds import compare_seeds
+from greycard.metrics.prediction.squeezing import check_squeezing
 
 _SQUEEZING: Final = (
     *("system", "target", "attribute", "measure", "view", "baseline", "fair", "reduction", "low", "high", "survives"),

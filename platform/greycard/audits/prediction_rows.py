@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from greycard.metrics.by_group import Floats, Groups, Ints, cross
-from greycard.metrics.prediction_tables import Predictions
+from greycard.metrics.prediction.tables import Predictions
 from greycard.schema import IDENTITY, IMAGE_ID, OK, STATUS, probability_column
 
 

@@ -77,7 +77,7 @@ def _gpus() -> Finding:
 
 def _weights() -> Iterator[Finding]:
     """Look for the published weights that some measures and recipes use; none is needed by the demo."""
-    from greycard.metrics.perceptual import Lpips
+    from greycard.metrics.full_reference.lpips import Lpips
 
     for lpips in (Lpips(net="alex"), Lpips(net="vgg")):
         missing = lpips.missing()

@@ -2,7 +2,7 @@
 
 Soft IoU of class a in group c: ``J[a, a, c] / (q mass of a + label mass of a - J[a, a, c])`` within c. A perfect
 classifier has 1 everywhere and loss 0; but so nearly has any classifier whose probabilities are pulled towards uniform
-(eq. 17-19), without a changed decision: see ``greycard.metrics.prediction_squeezing``.
+(eq. 17-19), without a changed decision: see ``greycard.metrics.prediction.squeezing``.
 """
 
 from dataclasses import dataclass

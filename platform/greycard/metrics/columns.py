@@ -1,7 +1,7 @@
 """The columns that full-reference measures fill in an audit table: what each is called, its unit, its direction.
 
 Whoever reads an audit table (findings, reports) knows measures by these columns alone, without loading the code that
-computes them; the measures' configs (``greycard.metrics.distortion.MEASURES``) read their direction here.
+computes them; their configs (``greycard.metrics.full_reference.distortion.MEASURES``) read their direction here.
 """
 
 from dataclasses import dataclass

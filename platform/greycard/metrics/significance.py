@@ -11,6 +11,7 @@ Both draw once and then serve every measure, system and operating point of the s
 systems are paired.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -176,3 +177,18 @@ def _permute_within(
 def _chunks(rows: int, columns: int) -> list[slice]:
     step = max(1, _CHUNK // max(columns, 1))
     return [slice(low, min(low + step, rows)) for low in range(0, rows, step)]
+
+
+def wilson(count: float, total: float, z: float = 1.959964) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share; NaN without images.
+
+    Example:
+        >>> [round(end, 4) for end in wilson(0, 100)], [round(end, 4) for end in wilson(50, 100)]
+        ([0.0, 0.037], [0.4038, 0.5962])
+    """
+    if not total:
+        return math.nan, math.nan
+    p = count / total
+    middle, width = p + z * z / (2 * total), z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    low, high = (middle - width) / (1 + z * z / total), (middle + width) / (1 + z * z / total)
+    return max(0.0, low), min(1.0, high)

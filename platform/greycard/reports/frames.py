@@ -20,7 +20,7 @@ _PERCENT: Final = "\N{NO-BREAK SPACE}%"
 
 
 class Findings(Protocol):
-    """What ``greycard.metrics.findings.summarise`` returns: tidy frames, one row a number."""
+    """What ``greycard.metrics.restoration.findings.summarise`` returns: tidy frames, one row a number."""
 
     @property
     def groups(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greycard.metrics.generation_paper import DATASETS, ROWS, row_of
+from greycard.metrics.generation.paper004 import DATASETS, ROWS, row_of
 from greycard.reports.frames import nice
 from greycard.schema import unknown
 

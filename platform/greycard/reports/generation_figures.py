@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from greycard.metrics.significance import wilson
 from greycard.reports.frames import nice
-from greycard.reports.generation_words import COVERED, wilson
+from greycard.reports.generation_words import COVERED
 from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
 
 _FLOOR: Final[dict[str, Any]] = {"fc": "#f3e2a9", "ec": "#a8891c", "hatch": "////", "lw": 0, "zorder": 0}

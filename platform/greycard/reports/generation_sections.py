@@ -5,7 +5,7 @@ from typing import Final
 
 import pandas as pd
 
-from greycard.metrics.generation_paper import printed_rows
+from greycard.metrics.generation.paper004 import printed_rows
 from greycard.reports import generation_figures as figures
 from greycard.reports import generation_sheets as sheets
 from greycard.reports import generation_tables as tables

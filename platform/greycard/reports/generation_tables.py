@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greycard.metrics.generation_paper import ROWS, printed_rows, tables_of
+from greycard.metrics.generation.paper004 import ROWS, printed_rows, tables_of
+from greycard.metrics.significance import wilson
 from greycard.reports.frames import nice
 from greycard.reports.generation_evidence import GenerationPage
 from greycard.reports.generation_words import (
@@ -22,7 +23,6 @@ from greycard.reports.generation_words import (
     percents,
     score_of,
     stem,
-    wilson,
     with_deviation,
     word_of,
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from greycard.metrics.significance import wilson
 from greycard.reports.frames import nice
 from greycard.reports.generation_evidence import GenerationPage, joined
 from greycard.reports.generation_words import (
@@ -14,7 +15,6 @@ from greycard.reports.generation_words import (
     METHODS,
     distances,
     score_of,
-    wilson,
     with_deviation,
     word_of,
 )

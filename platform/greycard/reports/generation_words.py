@@ -92,21 +92,6 @@ def distances(page: GenerationPage) -> list[str]:
     return sorted(found, key=lambda name: name != "fid")
 
 
-def wilson(count: float, total: float, z: float = 1.959964) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share; NaN without images.
-
-    Example:
-        >>> [round(end, 4) for end in wilson(0, 100)], [round(end, 4) for end in wilson(50, 100)]
-        ([0.0, 0.037], [0.4038, 0.5962])
-    """
-    if not total:
-        return math.nan, math.nan
-    p = count / total
-    middle, width = p + z * z / (2 * total), z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    low, high = (middle - width) / (1 + z * z / total), (middle + width) / (1 + z * z / total)
-    return max(0.0, low), min(1.0, high)
-
-
 def reading(page: GenerationPage) -> tuple[str, ...]:
     """Say how to read the page."""
     paper = (

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from greycard.metrics.prediction_verdict import ACCURACY_COST, AcceptedCost
 from greycard.reports.arms import Arm, fell, mean, rows_of
 from greycard.reports.frames import ALL, nice
 from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
+from greycard.reports.prediction_verdict import ACCURACY_COST, AcceptedCost
 from greycard.reports.prediction_words import (
     DISPARITY_WORDS,
     GROUP_WORDS,

@@ -4,11 +4,11 @@ from typing import Final, NamedTuple, Protocol
 
 import pandas as pd
 
-from greycard.metrics.prediction_verdict import AcceptedCost, verdict
 from greycard.reports import prediction_figures as figures
 from greycard.reports import prediction_tables as tables
 from greycard.reports.arms import Arm, arms_of, heading, mean, pairs_of, pick, rows_of
 from greycard.reports.pages import Block, picture
+from greycard.reports.prediction_verdict import AcceptedCost, verdict
 from greycard.reports.prediction_words import (
     DASH,
     DISPARITY_WORDS,

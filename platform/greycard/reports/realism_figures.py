@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from greycard.metrics.realism_references import AS_DRAWN, BALANCED, UNBALANCED
+from greycard.metrics.generation.references import AS_DRAWN, BALANCED, UNBALANCED
 from greycard.reports.frames import nice
 from greycard.reports.generation_figures import rows_down
 from greycard.reports.panels import COLOURS, FAINT, INK, legend_below, say_absent

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from greycard.metrics.realism_references import BALANCED, UNBALANCED
+from greycard.metrics.generation.references import BALANCED, UNBALANCED
 from greycard.reports import generation_tables as tables
 from greycard.reports import realism_figures as figures
 from greycard.reports.generation_evidence import GenerationPage

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from greycard.metrics.prediction_verdict import ACCURACY_COST, AcceptedCost
 from greycard.reports import prediction_sections, search_sections
 from greycard.reports.page_words import DRAWN, INTERVAL, NOISE_FLOOR, limits, provenance, reading, words
 from greycard.reports.pages import Block, Page, write_page
+from greycard.reports.prediction_verdict import ACCURACY_COST, AcceptedCost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greycard.metrics.prediction_verdict import AcceptedCost
-from greycard.metrics.prediction_verdict import verdict as seeds_verdict
 from greycard.reports import search_figures as figures
 from greycard.reports import search_tables as tables
 from greycard.reports.pages import Block, Picture, picture
 from greycard.reports.prediction_figures import lowered
+from greycard.reports.prediction_verdict import AcceptedCost
+from greycard.reports.prediction_verdict import verdict as seeds_verdict
 from greycard.reports.prediction_words import (
     amount,
     bare,

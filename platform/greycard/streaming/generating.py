@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from greycard.metrics.inception import InceptionConfig
-from greycard.metrics.realism_path import path_steps
+from greycard.metrics.generation.inception import InceptionConfig
+from greycard.metrics.generation.path_length import path_steps
 from greycard.protocols import Generator
 from greycard.schema import ERROR, FAILED, IMAGE_ID, OK, STATUS, prediction_column, probability_column
 from greycard.streaming.columns import DECODE_ERROR, PIXELS, pixels_of

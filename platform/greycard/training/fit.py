@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from greycard.classifiers import AttributeClassifier, PredictorConfig
 from greycard.codecs.neural import NeuralConfig
-from greycard.datasets.shards import load_images
+from greycard.datasets.loading import load_images
 from greycard.layers.weights import MODEL, fingerprint, load_weights, read_description, save_weights
 from greycard.training.checkpoints import CheckpointError
 from greycard.training.data import TrainingData

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from greycard.classifiers import AnyClassifier
-from greycard.datasets.shards import load_images
+from greycard.datasets.loading import load_images
 from greycard.generators import GeneratorConfig, StyleGan2, StyleGan2Config
 from greycard.generators.stylegan2.networks import GeneratorNetwork
 from greycard.layers.weights import MODEL, WeightsError, load_weights, read_description, save_weights

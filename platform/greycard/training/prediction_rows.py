@@ -15,8 +15,8 @@ from torch import Tensor
 
 from greycard.losses import AnyFairLoss, JointTable
 from greycard.metrics.by_group import Floats, Groups
-from greycard.metrics.prediction_calibration import ece, ece_columns
-from greycard.metrics.prediction_disparity import (
+from greycard.metrics.prediction.calibration import ece, ece_columns
+from greycard.metrics.prediction.disparities import (
     accuracy,
     balanced_accuracy,
     dp_difference,
@@ -24,8 +24,8 @@ from greycard.metrics.prediction_disparity import (
     iou,
     sigma_iou,
 )
-from greycard.metrics.prediction_ranking import macro_auc
-from greycard.metrics.prediction_tables import Predictions, joint
+from greycard.metrics.prediction.ranking import macro_auc
+from greycard.metrics.prediction.tables import Predictions, joint
 
 
 class Score(NamedTuple):

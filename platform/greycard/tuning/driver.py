@@ -12,6 +12,7 @@ from typing import Any, Final
 import ray
 from ray import tune
 
+from greycard.metrics.trials import Goal, check_goals
 from greycard.streaming.session import Demand, RayError, SessionConfig, require
 from greycard.tracking import Run
 from greycard.tracking.endings import deaf
@@ -21,7 +22,7 @@ from greycard.tuning.ledger import Ledger
 from greycard.tuning.line import ProgressLine
 from greycard.tuning.outcomes import SearchResult
 from greycard.tuning.scribe import Scribe
-from greycard.tuning.space import Goal, Parameter, check_goals, check_point
+from greycard.tuning.space import Parameter, check_point
 from greycard.tuning.study import open_study
 from greycard.tuning.table import trials_frame
 from greycard.tuning.worker import LEADING, Errand, clear, run_trial

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from tqdm import tqdm
 
-from greycard.tuning.outcomes import FAILED, FINISHED, STOPPED, best, knee, pareto
+from greycard.metrics.trials import FAILED, FINISHED, STOPPED, best, knee, pareto
 from greycard.tuning.study import Study
 from greycard.tuning.table import trials_frame
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from greycard.metrics.trials import FAILED, STOPPED
 from greycard.tracking import Run, Terminated
 from greycard.tuning.events import EventFiles
 from greycard.tuning.ledger import RunKey
-from greycard.tuning.outcomes import FAILED, STOPPED
 from greycard.tuning.study import Entry, RunOutcome, Study
 
 _EVERY: Final = 2.0  # seconds

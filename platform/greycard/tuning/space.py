@@ -4,7 +4,7 @@ A parameter drawn on a log scale (λ in [0.1, 1000]) is uniform in its logarithm
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -95,31 +95,6 @@ class Choice:
 
 
 Parameter = Annotated[Float | Int | Choice, Field(discriminator="kind")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """A number that a trial returns and the search lowers or raises.
-
-    Attributes:
-        metric: its name among what the trial returns.
-        mode: "min" or "max".
-    """
-
-    metric: str
-    mode: Literal["min", "max"] = "min"
-
-    @property
-    def sign(self) -> float:
-        """1 where less is better, -1 where more is."""
-        return 1.0 if self.mode == "min" else -1.0
-
-
-def check_goals(goals: Sequence[Goal]) -> None:
-    """Raise ``ValueError`` unless there are goals and each metric occurs once."""
-    names = [goal.metric for goal in goals]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"a search needs one or more goals, each with a metric of its own, got {names}")
 
 
 def check_point(space: Mapping[str, Parameter], point: Mapping[str, Value], place: str) -> None:

@@ -17,9 +17,9 @@ import optuna
 from optuna.trial import TrialState
 
 from greycard.config import to_dict
+from greycard.metrics.trials import FAILED, FINISHED, STOPPED, Goal
 from greycard.tuning.configs import SearchConfig
-from greycard.tuning.outcomes import FAILED, FINISHED, STOPPED
-from greycard.tuning.space import Goal, Parameter, Value
+from greycard.tuning.space import Parameter, Value
 from greycard.tuning.suggestions import Seen, directions, distributions
 
 PLAN: Final = "greycard"

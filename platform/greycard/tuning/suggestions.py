@@ -12,7 +12,8 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from greycard.tuning.space import Goal, Parameter, Value
+from greycard.metrics.trials import Goal
+from greycard.tuning.space import Parameter, Value
 
 
 class Seen(NamedTuple):

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from greycard.tuning.outcomes import FINISHED, METRIC, PARAM
+from greycard.metrics.trials import FINISHED, METRIC, PARAM
 from greycard.tuning.study import Entry, Study
 
 

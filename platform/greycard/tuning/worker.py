@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from ray import tune
 
+from greycard.metrics.trials import Goal
 from greycard.schema import unknown
 from greycard.tuning.configs import Trial, TrialFunction
-from greycard.tuning.space import Goal
 
 ERROR_FILE: Final = "error.txt"  # in a run's directory: why its last start failed
 VALUES: Final = "values"

@@ -9,9 +9,9 @@ import torch
 from sklearn.svm import SVR
 from torchvision.transforms.functional import gaussian_blur
 
+from greycard.metrics.full_reference.lpips import MeasureUnavailable
 from greycard.metrics.no_reference import support_vectors
 from greycard.metrics.no_reference.brisque import FEATURES, Brisque, brisque_features
-from greycard.metrics.perceptual import MeasureUnavailable
 from tests.metrics.no_reference.photos import WEIGHTS, photo
 
 # fmt: off

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from greycard.metrics.full_reference.lpips import MeasureUnavailable
 from greycard.metrics.no_reference.clip_iqa import PROMPTS, ClipIqa, prompt_tokens
 from greycard.metrics.no_reference.clip_network import DEVIATION, MEAN, image_directions, text_directions
-from greycard.metrics.perceptual import MeasureUnavailable
 from tests.metrics.no_reference.clip_weights import clip_state
 from tests.metrics.no_reference.photos import photo
 

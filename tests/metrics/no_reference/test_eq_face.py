@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from greycard.metrics.full_reference.lpips import MeasureUnavailable
 from greycard.metrics.no_reference.eq_face import EqFace
-from greycard.metrics.perceptual import MeasureUnavailable
 from tests.metrics.no_reference.photos import photo
 
 DEPTHS = (1, 2, 1, 1)

@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import gaussian_blur
 
+from greycard.metrics.full_reference.lpips import MeasureUnavailable
 from greycard.metrics.no_reference.images import brightness
 from greycard.metrics.no_reference.niqe import Niqe, NiqeLocal
 from greycard.metrics.no_reference.niqe_parameters import NiqeParameters, block_features, fit_folder, gaussian, read
-from greycard.metrics.perceptual import MeasureUnavailable
 from tests.metrics.no_reference.photos import WEIGHTS, photo
 
 # fmt: off

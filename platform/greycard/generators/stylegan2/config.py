@@ -203,7 +203,7 @@ class StyleGan2:
     def render(self, styles: Tensor) -> Tensor:
         """Return (N, 3, H, W) float32 images 0..255, neither rounded nor clipped, of (N, W) styles without truncation.
 
-        Steps along a path are too small for 8-bit images (``greycard.metrics.realism_path``).
+        Steps along a path are too small for 8-bit images (``greycard.metrics.generation.path_length``).
         """
         layered = styles[:, None].repeat(1, self.network.num_styles, 1)
         images = [torch.empty(0, 3, self.size, self.size)]

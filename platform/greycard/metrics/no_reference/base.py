@@ -5,9 +5,9 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from greycard.metrics.full_reference.lpips import MeasureUnavailable
 from greycard.metrics.no_reference.columns import describe_quality
 from greycard.metrics.no_reference.images import check_images
-from greycard.metrics.perceptual import MeasureUnavailable
 
 
 class Judged(NamedTuple):

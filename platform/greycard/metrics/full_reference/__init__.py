@@ -1,0 +1,1 @@
+"""Measures of an image against its original: MSE, PSNR, SSIM and LPIPS."""

@@ -1,0 +1,1 @@
+"""Group differences of predicted attributes: from joint tables to disparities, calibration and seeds (paper 002)."""

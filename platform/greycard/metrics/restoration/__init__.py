@@ -1,0 +1,1 @@
+"""Group differences of restored images: from an audit table to the frames of findings (paper 000)."""
