@@ -16,9 +16,9 @@ from greycard.audits.systems import SystemResult
 from greycard.config import digest, to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
-from greycard.reports import generation_page
-from greycard.reports.generation_evidence import GenerationPage
-from greycard.reports.generation_verdict import headline
+from greycard.reports.generation import page as generation_page
+from greycard.reports.generation.evidence import GenerationPage
+from greycard.reports.generation.verdict import headline
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run

@@ -21,9 +21,9 @@ from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.prediction.findings import HARD, PredictionConfig
 from greycard.metrics.prediction.squeezing import SqueezingConfig
-from greycard.reports.prediction_page import PredictionPage, headline
-from greycard.reports.prediction_page import write as write_page
-from greycard.reports.prediction_verdict import verdict
+from greycard.reports.prediction.page import PredictionPage, headline
+from greycard.reports.prediction.page import write as write_page
+from greycard.reports.prediction.verdict import verdict
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run

@@ -17,9 +17,9 @@ from greycard.datasets.manifest import Manifest
 from greycard.generators import StyleGan2Config
 from greycard.metrics.generation.paper004 import ROWS as LABELS
 from greycard.metrics.generation.paper004 import printed_rows
-from greycard.reports import generation_page
-from greycard.reports.generation_evidence import GenerationPage, Samples, Way
-from greycard.reports.generation_verdict import headline
+from greycard.reports.generation import page as generation_page
+from greycard.reports.generation.evidence import GenerationPage, Samples, Way
+from greycard.reports.generation.verdict import headline
 from greycard.schema import OK, STATUS, prediction_column
 from greycard.streaming.generating import SEED
 from greycard.synthesis.run import SynthesisResult

@@ -23,8 +23,9 @@ from greycard.datasets.manifest import Manifest, check_attributes
 from greycard.datasets.storage import Folder
 from greycard.metrics.columns import COLUMNS
 from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
-from greycard.reports import compose, html
-from greycard.reports.headline import headline
+from greycard.reports.restoration import page as html
+from greycard.reports.restoration import pictures as compose
+from greycard.reports.restoration.headline import headline
 from greycard.schema import RATES
 from greycard.tracking import Run, job_run
 from greycard.tracking.provenance import git_commit

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from greycard.generators import StyleGan2Config
-from greycard.reports.generation_sheets import lineage_sheet
+from greycard.reports.generation.sheets import lineage_sheet
 from greycard.search.config import LatentSearchConfig, published
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.session import SessionConfig

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from greycard.reports.prediction_verdict import AcceptedCost
+from greycard.reports.prediction.verdict import AcceptedCost
 from greycard.schema import unknown
 from greycard.tuning import Goal, best, knee
 from jobs.tune_plan import BEST, CONTROL, ConfirmConfig, TuneJob, Value, setting_text

@@ -14,7 +14,7 @@ from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.datasets.manifest import Manifest
 from greycard.layers.weights import load_weights
 from greycard.metrics.prediction.seeds import compare_seeds
-from greycard.reports.prediction_verdict import verdict
+from greycard.reports.prediction.verdict import verdict
 from greycard.training.data import TrainingData
 from greycard.training.fit import ModelTask, train_model
 from greycard.training.prediction import FairPrediction

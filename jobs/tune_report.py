@@ -8,7 +8,7 @@ import pandas as pd
 
 from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
-from greycard.reports import search_page
+from greycard.reports.tuning import page as search_page
 from greycard.tracking import Run
 from greycard.tracking.provenance import git_commit
 from greycard.tuning import SearchResult

@@ -1,7 +1,7 @@
 import pytest
 
 from greycard.metrics.restoration.findings import FindingsConfig, summarise
-from tests.reports.examples import ATTRIBUTES, audit_table
+from tests.reports.restoration.examples import ATTRIBUTES, audit_table
 
 
 @pytest.fixture(scope="session")

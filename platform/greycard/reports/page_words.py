@@ -5,7 +5,7 @@ from typing import Final
 
 import pandas as pd
 
-from greycard.reports.prediction_words import DISPARITY_WORDS, GROUP_WORDS
+from greycard.reports.prediction.words import DISPARITY_WORDS, GROUP_WORDS
 
 DRAWN: Final = "The images in this report are drawn by a program. They are not people."
 NOISE_FLOOR: Final = (

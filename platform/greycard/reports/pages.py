@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from greycard.reports.panels import to_png
-from greycard.reports.tables import Table
+from greycard.reports.table import Table
 
 TEMPLATE: Final = "page.html.j2"
 

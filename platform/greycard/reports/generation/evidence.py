@@ -1,0 +1,231 @@
+"""What a page of generators is told: frames of the audit, accounts of syntheses, samples, ways to balance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from greycard.metrics.generation.paper004 import DATASETS, ROWS, row_of
+from greycard.reports.restoration.frames import nice
+from greycard.schema import unknown
+
+_COLUMNS: Final = {
+    "scores": ("system", "measure", "value", "sd", "low", "high", "n", "splits", "floor", "note"),
+    "shares": ("system", "label", "hard", "soft", "corrected", "count"),
+    "frechet_groups": ("system", "group", "reference_group", "value", "count", "reference_count", "measure"),
+    "references": ("system", "generated", "reference", "value", "note", "measure"),
+    "confusion": ("label", "predicted", "count"),
+    "counts": ("system", "n_in", "n_ok", "n_failed"),
+    "lineages": ("lineage", "label", "number", "parent", "depth", "distance", "duplicate", "image"),
+}
+"""Frame of a page -> the columns that it needs."""
+
+
+class Account(Protocol):
+    """What ``greycard.synthesis`` returns of one method: tidy frames."""
+
+    @property
+    def counts(self) -> pd.DataFrame:
+        """method, code, label, split, wanted, chosen, short."""
+        ...
+
+    @property
+    def lineages(self) -> pd.DataFrame:
+        """method, label, lineage, found (seed of the start; NA for none), status, error, looked, evaluated, ..."""
+        ...
+
+    @property
+    def duplicates(self) -> pd.DataFrame:
+        """method, code, label, images, near, gap, flagged."""
+        ...
+
+    @property
+    def cost(self) -> pd.DataFrame:
+        """method, code, label, looked, evaluated, kept, chosen, evaluated_per_chosen."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Images of a system in the order of their seeds, not chosen by eye.
+
+    Attributes:
+        images: PNG bytes, or (H, W, 3) uint8 arrays.
+        labels: the class that the measuring classifier puts each in.
+    """
+
+    images: Sequence[bytes | NDArray[np.uint8]]
+    labels: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.labels):
+            raise ValueError(f"samples need a label an image, got {len(self.images)} images, {len(self.labels)} labels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to balanced images, a row of a table.
+
+    Attributes:
+        name: for people: "latent search", "rejection sampling", "reweighting".
+        method: of the synthesis whose account tells duplicates and draws: ``search``, ``rejection``; "" for none.
+        set: the system that is its set of synthetic images; "" for none.
+        system: the generator trained that way; "" for none.
+    """
+
+    name: str
+    method: str = ""
+    set: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationPage:
+    """What the page of a generation audit is made of. Frames are those of ``audits.generation.GenerationFrames``.
+
+    Attributes:
+        title: of the page.
+        dataset: the data set's name.
+        task: whose classes are counted.
+        drawn: True where the images are drawings, not people.
+        command: what makes the page again.
+        commit: of the source; "" leaves it out.
+        verdict: the first sentence; "" takes one from ``scores``.
+        scores: system, variant, seed, measure, value, sd, low, high, n, splits, floor, note.
+        shares: system, code, label, hard, soft, corrected, even, count.
+        before: the system that the others are compared with; "" takes the one of variant ``real``, else the first one.
+        after: what is compared with it first; "" takes that of the paper's proposal (``syn_bias``), and without one
+            nothing is.
+        reference: the name of the held-out images among the systems.
+        frechet_groups: system, group, reference_group, value, count, reference_count, measure; None, like all that
+            follow, leaves its part out.
+        references: system, generated, reference, value, discrepancy, note, measure.
+        confusion: label, predicted, count.
+        counts: system, n_in, n_ok, n_failed, reasons.
+        accounts: of syntheses, one a method: ``SynthesisResult.frames``.
+        ways: what is compared in the table of ways to balance: search, rejection, reweighting.
+        samples: images of systems in order of their seeds, by system.
+        lineages: ``SynthesisResult.sheet()``: lineage, label, number, parent, depth, distance, duplicate, chosen, image
+            (PNG).
+        histories: system -> metrics of each tick of its training, with a column ``images``.
+        paper: whose printed rows stand beside: ``FFHQ`` or ``CIFAR10-LT``; "" for none.
+        labels: system -> what it is called; without one, its row in the paper's tables or its name.
+        absent: measure -> why it was not taken.
+        classes: in the order of the figures; () takes that of ``shares``.
+        angles: distances of ``lineages`` are radians.
+        min_ratio: how many times lower the discrepancy is to be; 0 has no aim.
+        notes: sentences below the first ones.
+        provenance: more of what was run: name -> text.
+        config: the resolved config as YAML.
+    """
+
+    title: str
+    dataset: str
+    task: str
+    drawn: bool = False
+    command: str = ""
+    commit: str = ""
+    verdict: str = ""
+    scores: pd.DataFrame
+    shares: pd.DataFrame
+    before: str = ""
+    after: str = ""
+    reference: str = "reference"
+    frechet_groups: pd.DataFrame | None = None
+    references: pd.DataFrame | None = None
+    confusion: pd.DataFrame | None = None
+    counts: pd.DataFrame | None = None
+    accounts: tuple[Account, ...] = ()
+    ways: tuple[Way, ...] = ()
+    samples: Mapping[str, Samples] = field(default_factory=dict)
+    lineages: pd.DataFrame | None = None
+    histories: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    paper: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    angles: bool = True
+    min_ratio: float = 5.0
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
+
+    def __post_init__(self) -> None:
+        for name, columns in _COLUMNS.items():
+            _check_columns(name, getattr(self, name), columns)
+        for system, ticks in self.histories.items():
+            if any("images" not in tick for tick in ticks):
+                raise ValueError(f"histories: each tick of {system} must say after how many images it was taken")
+        if self.paper and self.paper not in DATASETS:
+            raise ValueError(unknown("paper", self.paper, DATASETS))
+        known = self.shares["system"].drop_duplicates().tolist()
+        named = (self.before, self.after, *(way.set for way in self.ways), *(way.system for way in self.ways))
+        for name in filter(None, named):
+            if name not in known:
+                raise ValueError(unknown("system of the page", name, known))
+        if self.min_ratio and self.min_ratio < 1:
+            raise ValueError(f"min_ratio must be 0 or at least 1, got {self.min_ratio}")
+
+    @property
+    def systems(self) -> list[str]:
+        """All systems in the order of the tables, the held-out images among them."""
+        return list(dict.fromkeys([*self.scores["system"], *self.shares["system"]]))
+
+    @property
+    def audited(self) -> list[str]:
+        """The systems without the held-out images."""
+        return [name for name in self.systems if name != self.reference]
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes in order."""
+        return list(self.classes or dict.fromkeys(self.shares["label"]))
+
+    @property
+    def first(self) -> str:
+        """What the others are compared with; "" where nothing was audited."""
+        return self.before or self._of_row("real") or next(iter(self.audited), "")
+
+    @property
+    def last(self) -> str:
+        """What is compared with it first; "" where there is nothing to compare."""
+        found = self.after or self._of_row("syn_bias")
+        return found if found != self.first else ""
+
+    def row(self, system: str) -> str:
+        """Return the row of the paper's tables that a system stands for; "" for none."""
+        return row_of(self._variant(system))
+
+    def label(self, system: str) -> str:
+        """Return what a system is called."""
+        if system in self.labels:
+            return self.labels[system]
+        if system == self.reference:
+            return "held-out images"
+        row = self.row(system)
+        if not row:
+            return nice(system)
+        twins = [name for name in self.systems if self.row(name) == row]
+        return ROWS[row] if len(twins) == 1 else f"{ROWS[row]} ({nice(system)})"
+
+    def _variant(self, system: str) -> str:
+        rows = self.scores.loc[self.scores["system"] == system, "variant"] if "variant" in self.scores else []
+        return next(iter(rows), "") or system
+
+    def _of_row(self, row: str) -> str:
+        return next((name for name in self.audited if self.row(name) == row), "")
+
+
+def _check_columns(name: str, frame: pd.DataFrame | None, columns: tuple[str, ...]) -> None:
+    missing = [] if frame is None else [column for column in columns if column not in frame]
+    if missing:
+        raise ValueError(f"{name} must have the columns {', '.join(columns)}, and lacks {', '.join(missing)}")
+
+
+def joined(accounts: Sequence[Account], name: str) -> pd.DataFrame | None:
+    """Return one frame of all accounts, by its name; None without any account."""
+    parts: list[Any] = [getattr(account, name) for account in accounts]
+    return pd.concat(parts, ignore_index=True) if parts else None

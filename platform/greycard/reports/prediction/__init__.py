@@ -1,0 +1,1 @@
+"""The page of a prediction audit: how predictors differ between groups, and what a fairness loss changed."""

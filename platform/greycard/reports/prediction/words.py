@@ -1,0 +1,248 @@
+"""How reports call the measures of predictors, and how they write their numbers. Absent numbers are dashes."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from greycard.reports.restoration.frames import nice
+
+DASH: Final = "—"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
+_MINUS: Final = "\N{MINUS SIGN}"
+_SUPERSCRIPTS: Final = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A measure, for people.
+
+    Attributes:
+        label: its name.
+        explains: what it is, in one sentence.
+        better: its better end; None where there is none.
+        share: it is a share, written in per cent and its differences in percentage points.
+        decimals: how many its numbers have; None gives three significant digits.
+    """
+
+    label: str
+    explains: str = ""
+    better: Literal["higher", "lower"] | None = "lower"
+    share: bool = False
+    decimals: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The label without its unit, for sentences."""
+        return self.label.partition(" [")[0]
+
+
+ACCURACY: Final = Word(
+    label="accuracy", better="higher", share=True, explains="The share of images whose target is predicted right."
+)
+GROUP_WORDS: Final[dict[str, Word]] = {
+    "accuracy": ACCURACY,
+    "balanced_accuracy": Word(
+        label="balanced accuracy", better="higher", share=True, explains="The mean over classes of the share found."
+    ),
+    "iou": Word(
+        label="IoU",
+        better="higher",
+        share=True,
+        explains="Intersection over union of predicted and true class, averaged over classes: right ones divided by "
+        "all that are predicted so or are so. It falls with misses and with false alarms.",
+    ),
+    "auc": Word(
+        label="AUC",
+        better="higher",
+        decimals=3,
+        explains="The chance that an image of a class is ranked above one that is not of it; 0.5 is guessing.",
+    ),
+    "ece": Word(
+        label="ECE",
+        share=True,
+        explains="Expected calibration error: how far the stated confidence lies from the share that is right.",
+    ),
+}
+DISPARITY_WORDS: Final[dict[str, Word]] = {
+    "sigma_iou": Word(
+        label="σ_IOU",
+        decimals=4,
+        explains="The standard deviation between groups of their IoU (with Bessel's correction): 0 where all groups "
+        "are predicted equally well. The search of “Enhancing Fairness of Visual Attribute Predictors” minimises it.",
+    ),
+    "dp_difference": Word(
+        label="parity difference",
+        share=True,
+        explains="Demographic parity: the largest gap between groups in how often a class is predicted. Where groups "
+        "truly differ in how often they have the class, a perfect predictor has this gap too.",
+    ),
+    "eo_difference": Word(
+        label="odds difference",
+        share=True,
+        explains="Equalized odds: the largest gap between groups in how often a class is predicted for images of the "
+        "same true class.",
+    ),
+    "iou": Word(label="L_iou (sum)", explains="The IoU loss, summed over groups (eq. 12 as printed)."),
+    "iou_mean": Word(label="L_iou", explains="The IoU loss, averaged over groups (as published, Tables 1-3)."),
+    "iou_paired": Word(label="L_iou (paired)", explains="The IoU loss on pairs of groups."),
+    "eo_l2": Word(label="L_eo^l2", explains="Equalized odds as squared differences (eq. 6)."),
+    "eo_mi": Word(label="L_eo^mi", explains="Equalized odds as mutual information, in nats (eq. 7)."),
+    "dp_l2": Word(label="L_dp^l2", explains="Demographic parity as squared differences (eq. 3)."),
+    "dp_mi": Word(label="L_dp^mi", explains="Demographic parity as mutual information, in nats (eq. 4)."),
+}
+HARD_MEASURES: Final = ("sigma_iou", "dp_difference", "eo_difference")
+PSNR: Final = Word(
+    label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
+)
+SEARCH_WORDS: Final[dict[str, Word]] = {
+    **{name: word for name, word in GROUP_WORDS.items() if name != "iou"},
+    **{name: DISPARITY_WORDS[name] for name in HARD_MEASURES},
+    "iou": GROUP_WORDS["iou"],
+    "accuracy_all": Word(label="accuracy, all tasks", better="higher", share=True),
+    "loss": Word(label="loss"),
+    "ce": Word(label="cross-entropy"),
+    "fair": Word(label="fairness loss"),
+    "fair_missing": Word(
+        label="empty cells",
+        explains="Pairs of class and group without a row in the whole split, left out by the loss.",
+    ),
+    "bpp": Word(
+        label="bits per pixel", decimals=3, explains="How much a compressed image weighs; an uncompressed one has 24."
+    ),
+    "bpp_estimated": Word(label="bits per pixel (estimated)"),
+    "bpp_payload": Word(label="bits per pixel (coded bytes)"),
+    "bpp_total": Word(label="bits per pixel (whole file)"),
+    "psnr": Word(
+        label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
+    ),
+    "psnr_db": Word(
+        label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
+    ),
+    "ssim": Word(label="SSIM", better="higher"),
+    "mse": Word(label="MSE"),
+    "psnr_gap_db": Word(
+        label="PSNR gap [dB]",
+        decimals=3,
+        explains="How much better the best restored group is than the worst, in mean PSNR.",
+    ),
+    "disparity": Word(label="group difference", explains="The largest difference between groups."),
+    "bias": Word(label="group difference", explains="The largest difference between groups."),
+}
+LOSS_WORDS: Final = {
+    "ce": "cross-entropy",
+    "iou": "L_iou",
+    "iou_paired": "L_iou (paired)",
+    **{name: DISPARITY_WORDS[name].label for name in ("eo_l2", "eo_mi", "dp_l2", "dp_mi")},
+}
+PARAMETER_WORDS: Final = {
+    "lam": "λ",
+    "lambda": "λ",
+    "lmbda": "λ (rate-distortion)",
+    "mu": "μ",
+    "kind": "loss",
+}
+VIEW_WORDS: Final = {
+    "soft": "probabilities",
+    "hard": "decisions",
+    "temperature": "probabilities, temperature refitted",
+    "platt": "probabilities, Platt refitted",
+    "linear": "probabilities, linearly refitted",
+    "isotonic": "probabilities, isotonically refitted",
+}
+VERDICT_WORDS: Final = {
+    "no soft gain": "No gain: in the probabilities the difference did not fall.",
+    "squeezed": "Squeezed: the probabilities moved together, the decisions did not. The gain is one of confidence.",
+    "partly kept": "Partly kept: some of the gain in the probabilities is there in the decisions.",
+    "kept": "Kept: the gain in the probabilities is there in the decisions too.",
+    "undecided": "Undecided: the baseline's decisions had no difference that could be lowered.",
+}
+
+
+def bare(name: str) -> str:
+    """Return a metric's name without where it was measured: ``metric/val/sigma_iou`` -> ``sigma_iou``."""
+    return name.rsplit("/", 1)[-1]
+
+
+def metric_word(name: str) -> Word:
+    """Return what a search's metric is; one that is not known is called by its name."""
+    if "accuracy/" in name:
+        return replace(ACCURACY, label=f"accuracy: {nice(bare(name))}")
+    known = SEARCH_WORDS.get(bare(name)) or DISPARITY_WORDS.get(bare(name))
+    return known or Word(label=nice(bare(name)), better=None)
+
+
+def measure_word(name: str) -> Word:
+    """Return what a row of a comparison of seeds is: a disparity where there is one of that name."""
+    return DISPARITY_WORDS.get(name) or metric_word(name)
+
+
+def parameter_label(name: str) -> str:
+    """Return a setting's name: ``param/lam`` -> ``λ``."""
+    last = bare(name).rsplit(".", 1)[-1]
+    return PARAMETER_WORDS.get(last, nice(last))
+
+
+def value_label(value: object) -> str:
+    """Return a setting's value: numbers short, kinds of losses by their name."""
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        text = number(float(value))
+        return text.rstrip("0").rstrip(".") if "." in text and "×" not in text else text
+    return LOSS_WORDS.get(str(value), nice(str(value)))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number with ``digits`` significant digits, a tiny one as ``1.2×10⁻⁵``, an absent one as a dash.
+
+    Example:
+        >>> number(0.08213), number(1234.5), number(8.73e-4), number(0.0), number(float("nan"))
+        ('0.0821', '1,234', '8.73×10⁻⁴', '0', '—')
+    """
+    if not math.isfinite(value):
+        return DASH if math.isnan(value) else ("∞" if value > 0 else f"{_MINUS}∞")
+    if value == 0:
+        return "0"
+    sign, size = (_MINUS if value < 0 else ""), abs(value)
+    if size < 1e-3 or size >= 1e6:
+        mantissa, exponent = f"{size:.{digits - 1}e}".split("e")
+        return f"{sign}{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    if size >= 10 ** (digits - 1):
+        return f"{sign}{size:,.0f}"
+    places = digits - 1 - math.floor(math.log10(size))
+    return f"{sign}{size:.{max(places, 0)}f}"
+
+
+def share(value: float, digits: int = 1) -> str:
+    """Return a share in per cent: ``84.7 %``."""
+    return DASH if math.isnan(value) else f"{_signed(100 * value, digits)}{_SPACE}%"
+
+
+def amount(value: float, word: Word) -> str:
+    """Return a measure's value as its word has it."""
+    return share(value) if word.share else _plain(value, word)
+
+
+def change(value: float, word: Word) -> str:
+    """Return a difference of a measure with its sign: ``+0.4 points`` of a share."""
+    if math.isnan(value):
+        return DASH
+    plus = "+" if value > 0 else ""
+    return f"{plus}{_signed(100 * value, 1)} points" if word.share else plus + _plain(value, word)
+
+
+def span(low: float, high: float, word: Word) -> str:
+    """Return an interval as ``[low, high]``; a dash where there is none."""
+    if math.isnan(low) or math.isnan(high):
+        return DASH
+    ends = [_signed(100 * end, 1) if word.share else _plain(end, word) for end in (low, high)]
+    return f"[{ends[0]}, {ends[1]}]"
+
+
+def _plain(value: float, word: Word) -> str:
+    if word.decimals is None or not math.isfinite(value):
+        return number(value)
+    return _signed(value, word.decimals)
+
+
+def _signed(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", _MINUS)
