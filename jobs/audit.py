@@ -33,8 +33,8 @@ from greycard.datasets.storage import Folder
 from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
 from greycard.metrics.full_reference.lpips import Lpips
 from greycard.metrics.restoration.findings import FindingsConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
 from jobs import audit_generators, audit_paper002, audit_paper004, audit_predictions, command, train
 from jobs.models import under

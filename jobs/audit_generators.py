@@ -19,8 +19,8 @@ from greycard.datasets.storage import Folder
 from greycard.reports.generation import page as generation_page
 from greycard.reports.generation.evidence import GenerationPage
 from greycard.reports.generation.verdict import headline
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
 from greycard.tracking.provenance import git_commit
 from jobs.audit_predictions import write_tables

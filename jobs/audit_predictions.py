@@ -24,8 +24,8 @@ from greycard.metrics.prediction.squeezing import SqueezingConfig
 from greycard.reports.prediction.page import PredictionPage, headline
 from greycard.reports.prediction.page import write as write_page
 from greycard.reports.prediction.verdict import verdict
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from greycard.tracking import Run, check_outlives, job_run
 from greycard.tracking.provenance import git_commit
 from jobs.models import under

@@ -33,7 +33,7 @@ from greycard.generators import StyleGan2Config
 from greycard.losses.shares import ShareLossConfig
 from greycard.metrics.no_reference import Brisque, ClipIqa, EqFace, Niqe, NoReferenceConfig
 from greycard.schema import RACE, unknown
-from greycard.training.adversarial_config import AdversarialConfig
+from greycard.training.stylegan2.config import AdversarialConfig
 from jobs.train_generators import SEED, GeneratorTraining
 from jobs.train_plan import MODELS, TrainJob, WorkersConfig
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from greycard.streaming.session import session
+from greycard.streaming.cluster import session
 from greycard.tracking import Run, check_outlives, job_run
 from jobs import command, rebalance_recipes
 from jobs.rebalance_models import Trained, train_classifiers, train_rows

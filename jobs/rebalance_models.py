@@ -16,7 +16,7 @@ from greycard.datasets.loading import load_images
 from greycard.datasets.manifest import Manifest
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import read_description
-from greycard.streaming.session import Demand, require
+from greycard.streaming.cluster import Demand, require
 from greycard.tracking import Run
 from greycard.training.progress import write_json
 from jobs import paper004

@@ -8,10 +8,10 @@ from greycard.audits.generation_configs import GenerationAudit, RealismConfig
 from greycard.generators import StyleGan2Config
 from greycard.losses.shares import ShareLossConfig
 from greycard.schema import unknown
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from greycard.synthesis.config import SynthesisConfig
-from greycard.training.adversarial_config import AdversarialConfig
+from greycard.training.stylegan2.config import AdversarialConfig
 from jobs.paper004 import BALANCED, FROM_SYNTHETIC
 from jobs.paper004 import ROWS as PAPER_ROWS
 from jobs.rebalance_sets import SetsConfig

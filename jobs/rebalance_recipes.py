@@ -20,12 +20,12 @@ from greycard.datasets.splits import SplitConfig
 from greycard.datasets.subsets import LongTailConfig, SubsetConfig
 from greycard.datasets.table import TableConfig
 from greycard.generators import StyleGan2Config
-from greycard.search.config import LatentSearchConfig
+from greycard.latent_search.config import LatentSearchConfig
 from greycard.streaming.pipeline import Resources
 from greycard.synthesis.config import SynthesisConfig
-from greycard.training.adversarial_config import AdversarialConfig
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, SgdConfig
+from greycard.training.stylegan2.config import AdversarialConfig
 from jobs import paper004, synthesize
 from jobs.rebalance_plan import DEFAULT, REAL, REJECTION, RebalanceJob
 from jobs.rebalance_sets import OneSource, OwnSources

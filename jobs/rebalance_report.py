@@ -14,6 +14,7 @@ from greycard.audits.generation import GenerationFrames, GenerationResult
 from greycard.audits.generation_configs import REFERENCE
 from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
+from greycard.fitting.model import OUTCOME
 from greycard.generators import StyleGan2Config
 from greycard.metrics.generation.paper004 import ROWS as LABELS
 from greycard.metrics.generation.paper004 import printed_rows
@@ -25,7 +26,6 @@ from greycard.streaming.generating import SEED
 from greycard.synthesis.run import SynthesisResult
 from greycard.tracking import Run
 from greycard.tracking.provenance import git_commit
-from greycard.training.fit import OUTCOME
 from greycard.training.progress import read_epochs
 from jobs.paper004 import BALANCED
 from jobs.rebalance_models import Judges, Trained

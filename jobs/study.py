@@ -11,7 +11,7 @@ from pathlib import Path
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.photos import PhotosConfig
 from greycard.datasets.splits import SplitConfig
-from greycard.streaming.session import SessionConfig, session
+from greycard.streaming.cluster import SessionConfig, session
 from jobs import audit, command, shards, train
 from jobs.report import Reported
 from jobs.train_plan import TrainJob

@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from greycard.fitting.model import WEIGHTS
 from greycard.generators import StyleGan2Config
+from greycard.latent_search.config import LatentSearchConfig, published
 from greycard.reports.generation.sheets import lineage_sheet
-from greycard.search.config import LatentSearchConfig, published
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from greycard.synthesis.config import SynthesisConfig
 from greycard.synthesis.run import SynthesisResult, run
 from greycard.tracking import Run, check_outlives, job_run
-from greycard.training.fit import WEIGHTS
 from jobs import command
 from jobs.models import under
 from jobs.paper004 import HOME, RowsConfig, cifar, faces_small, ffhq, mnist_small

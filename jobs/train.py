@@ -19,10 +19,10 @@ from tqdm import tqdm
 from greycard.classifiers import ResNetConfig
 from greycard.codecs import GaussianMixAttnConfig, HyperpriorConfig, JointConfig
 from greycard.datasets.manifest import Manifest
-from greycard.streaming.session import Demand, SessionConfig, require, session
+from greycard.fitting.generator import GeneratorTask
+from greycard.fitting.model import ModelTask
+from greycard.streaming.cluster import Demand, SessionConfig, require, session
 from greycard.tracking import job_run
-from greycard.training.fit import ModelTask
-from greycard.training.fit_generator import GeneratorTask
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
 from jobs import command, paper002, paper004

@@ -12,12 +12,12 @@ from ray.exceptions import RayTaskError
 from tqdm import tqdm
 
 from greycard.config import to_dict
+from greycard.fitting.distributed import Processes, train_distributed
+from greycard.fitting.generator import DISCRIMINATOR, GeneratorTask, read_result, train_generator
+from greycard.fitting.model import ModelTask, Outcome, read_example, read_outcome, train_model
 from greycard.tracking import Run
-from greycard.training.fit import ModelTask, Outcome, read_example, read_outcome, train_model
-from greycard.training.fit_distributed import Processes, train_distributed
-from greycard.training.fit_generator import DISCRIMINATOR, GeneratorTask, read_result, train_generator
 from greycard.training.progress import read_epochs
-from greycard.training.samples import FOLDER, SHEETS
+from greycard.training.stylegan2.samples import FOLDER, SHEETS
 from jobs.train_plan import Planned, TrainJob
 
 POLL_SECONDS = 0.5

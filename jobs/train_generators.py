@@ -8,10 +8,10 @@ from typing import Literal
 
 from greycard.classifiers import ClassifierConfig
 from greycard.datasets.manifest import Manifest, check_attributes, check_classes
+from greycard.fitting.generator import GeneratorTask, check_start
 from greycard.generators import GeneratorConfig, StyleGan2Config
 from greycard.schema import unknown
-from greycard.training.adversarial_config import AdversarialConfig
-from greycard.training.fit_generator import GeneratorTask, check_start
+from greycard.training.stylegan2.config import AdversarialConfig
 
 SEED = "{seed}"
 """Stands in ``start`` for the seed, where each seed starts from a model of its own."""

@@ -6,7 +6,7 @@ from typing import Literal
 from greycard.codecs import LearnedCodec, TrainableCodec
 from greycard.datasets.manifest import Manifest, check_classes
 from greycard.training.loop import LoopConfig
-from greycard.training.parity import ParityRateDistortion
+from greycard.training.objectives.parity import ParityRateDistortion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

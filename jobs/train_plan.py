@@ -10,14 +10,15 @@ from pydantic import Field
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import LearnedCodec, TrainableCodec
 from greycard.datasets.manifest import Manifest, check_attributes, check_classes
+from greycard.fitting.generator import GeneratorTask
+from greycard.fitting.model import WEIGHTS, ModelTask
 from greycard.generators import StyleGan2Config
-from greycard.streaming.session import SessionConfig
-from greycard.training.fit import WEIGHTS, ModelTask
-from greycard.training.fit_generator import GeneratorTask
+from greycard.streaming.cluster import SessionConfig
 from greycard.training.loop import LoopConfig
-from greycard.training.objectives import CrossEntropy, RateDistortion
-from greycard.training.parity import ParityRateDistortion
-from greycard.training.prediction import FairPrediction
+from greycard.training.objectives.cross_entropy import CrossEntropy
+from greycard.training.objectives.fair_prediction import FairPrediction
+from greycard.training.objectives.parity import ParityRateDistortion
+from greycard.training.objectives.rate_distortion import RateDistortion
 from jobs.train_generators import GeneratorTraining, generator_tasks
 from jobs.train_parity import ParityCodecTraining, parity_tasks
 from jobs.train_predictors import PredictorTraining, Weighting, label_weights, objective

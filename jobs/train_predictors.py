@@ -9,10 +9,10 @@ from greycard.datasets.manifest import Manifest, check_attributes, check_classes
 from greycard.losses import AnyFairLoss, FairLossConfig
 from greycard.losses.cells import describe_empty
 from greycard.schema import unknown
-from greycard.training.class_weights import class_weights
 from greycard.training.loop import LoopConfig
-from greycard.training.objectives import CeMode
-from greycard.training.prediction import FairPrediction
+from greycard.training.objectives.class_weights import class_weights
+from greycard.training.objectives.cross_entropy import CeMode
+from greycard.training.objectives.fair_prediction import FairPrediction
 
 Weighting = Literal["none", "balanced", "inverse", "inverse_sqrt", "effective"]
 

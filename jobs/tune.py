@@ -33,11 +33,11 @@ import numpy as np
 
 from greycard.config import digest
 from greycard.datasets.manifest import Manifest
+from greycard.fitting.model import read_data, read_example, read_outcome
 from greycard.layers.weights import read_description
-from greycard.streaming.session import Demand, require, session
+from greycard.streaming.cluster import Demand, require, session
 from greycard.tracking import Run, check_outlives, job_run
 from greycard.tracking.jobs import RECORD
-from greycard.training.fit import read_data, read_example, read_outcome
 from greycard.tuning import SearchResult, search
 from jobs import command, shards
 from jobs.train_driver import Driver, TrainedModel

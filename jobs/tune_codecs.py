@@ -13,12 +13,12 @@ from torch import Tensor
 
 from greycard.datasets.loading import LoadedImages, load_images
 from greycard.datasets.manifest import Manifest
+from greycard.fitting.model import WEIGHTS, ModelTask, train_model
 from greycard.layers.weights import load_weights
 from greycard.training.batches import ordered_batches
 from greycard.training.data import TrainingData
-from greycard.training.fit import WEIGHTS, ModelTask, train_model
-from greycard.training.objectives import coded
-from greycard.training.parity import with_gap
+from greycard.training.objectives.parity import with_gap
+from greycard.training.objectives.rate_distortion import coded
 from greycard.tuning import Trial
 from jobs.train_parity import ParityCodecTraining
 from jobs.train_plan import Planned, plan

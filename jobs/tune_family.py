@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from greycard.fitting.model import ModelTask
 from greycard.training.data import TrainingData
-from greycard.training.fit import ModelTask
 from greycard.tuning import Trial
 from jobs.train_plan import Planned, TrainJob
 from jobs.tune_choice import Choice

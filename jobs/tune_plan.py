@@ -9,8 +9,8 @@ from pydantic import Field
 
 from greycard import config as configs
 from greycard.losses import FairLossConfig
-from greycard.streaming.session import SessionConfig
-from greycard.training.parity import ParityRateDistortion
+from greycard.streaming.cluster import SessionConfig
+from greycard.training.objectives.parity import ParityRateDistortion
 from greycard.tuning import Goal, Parameter, SearchConfig, check_domain
 from jobs.shards import ShardsJob
 from jobs.train_parity import ParityCodecTraining

@@ -12,12 +12,12 @@ from greycard.audits.prediction import PredictionResult
 from greycard.audits.prediction import run as run_audit
 from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.datasets.manifest import Manifest
+from greycard.fitting.model import ModelTask, train_model
 from greycard.layers.weights import load_weights
 from greycard.metrics.prediction.seeds import compare_seeds
 from greycard.reports.prediction.verdict import verdict
 from greycard.training.data import TrainingData
-from greycard.training.fit import ModelTask, train_model
-from greycard.training.prediction import FairPrediction
+from greycard.training.objectives.fair_prediction import FairPrediction
 from greycard.tuning import Trial
 from jobs.train_plan import Planned, plan
 from jobs.train_predictors import PredictorTraining, describe_cells

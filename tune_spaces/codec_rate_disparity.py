@@ -1,7 +1,7 @@
 """A Hyperprior on drawn faces (not people): λ and μ for rate, distortion and the gap between races, all at once.
 
 Beyond paper 002: the same machinery for another family. Trials minimise ``R + λ D + μ Σ_c (D_c / D - 1)²``
-(``greycard.training.parity``) from the weights of a codec without the last term.
+(``greycard.training.objectives.parity``) from the weights of a codec without the last term.
 """
 
 from greycard.codecs import HyperpriorConfig
@@ -9,8 +9,8 @@ from greycard.datasets.faces import FacesConfig
 from greycard.datasets.splits import SplitConfig
 from greycard.schema import RACE
 from greycard.training.loop import LoopConfig
+from greycard.training.objectives.parity import ParityRateDistortion
 from greycard.training.optimizers import AdamConfig, CosineConfig
-from greycard.training.parity import ParityRateDistortion
 from greycard.tuning import Float, Goal, SearchConfig
 from jobs.shards import ShardsJob
 from jobs.train_parity import ParityCodecTraining

@@ -126,8 +126,8 @@ def _audit(config: MemoryConfig, home: Path) -> None:
     from greycard.audits.restoration import run
     from greycard.codecs import HyperpriorConfig
     from greycard.metrics.full_reference.distortion import Mse, Psnr
+    from greycard.streaming.cluster import SessionConfig
     from greycard.streaming.pipeline import Resources
-    from greycard.streaming.session import SessionConfig
 
     codec = HyperpriorConfig(width="tiny", lambdas=(0.0018,), weights=(str(home / "weights"),), bitstreams=False)
     run(

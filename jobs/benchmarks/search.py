@@ -22,13 +22,13 @@ import torch
 
 from greycard.classifiers import ResNetConfig
 from greycard.generators import StyleGan2Config
+from greycard.latent_search.config import LatentSearchConfig
+from greycard.latent_search.labelling import GeneratorLabeller
+from greycard.latent_search.lineage import Floats, Lineage
+from greycard.latent_search.near import nearness
+from greycard.latent_search.search import Scales, search
 from greycard.layers.weights import save_weights
-from greycard.search.config import LatentSearchConfig
-from greycard.search.labelling import GeneratorLabeller
-from greycard.search.latent_search import Scales, search
-from greycard.search.lineage import Floats, Lineage
-from greycard.search.near import nearness
-from greycard.streaming.session import SessionConfig, session
+from greycard.streaming.cluster import SessionConfig, session
 
 TASK: Final = "kind"
 CLASSES: Final = tuple(map(str, range(10)))

@@ -34,9 +34,9 @@ from greycard.datasets.storage import Folder
 from greycard.layers.weights import save_weights
 from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
 from greycard.protocols import Codec, Restored
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 
 LAMBDA = 0.0018
 MEASURES = (Mse(), Psnr(), Ssim())

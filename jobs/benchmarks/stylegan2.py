@@ -1,4 +1,4 @@
-"""Training a StyleGAN2: steps of ``greycard.training.adversarial`` against a plain loop over the same modules.
+"""Training a StyleGAN2: steps of ``greycard.training.stylegan2.loop`` against a plain loop over the same modules.
 
 Both train the same networks on the same images with the same batch, losses, lazy R1, Adam and averaged weights, in
 turns. The plain loop has no seeds a step, no means, no checks of numbers and no share loss. The least processor time of
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from greycard.generators import StyleGan2Config
-from greycard.training.adversarial import train_adversarial
-from greycard.training.adversarial_config import AdversarialConfig
-from greycard.training.adversarial_terms import discriminator_loss, generator_loss, lazy_adam, r1_penalty
 from greycard.training.batches import Examples
+from greycard.training.stylegan2.config import AdversarialConfig
+from greycard.training.stylegan2.loop import train_adversarial
+from greycard.training.stylegan2.terms import discriminator_loss, generator_loss, lazy_adam, r1_penalty
 
 TARGET = 1.05
 

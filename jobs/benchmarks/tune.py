@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from greycard.streaming.session import SessionConfig, session
+from greycard.streaming.cluster import SessionConfig, session
 from greycard.tracking import job_run
 from greycard.tuning import Float, Goal, Parameter, SearchConfig, Trial, search
 

@@ -20,8 +20,8 @@ from greycard.metrics.generation.discrepancy import discrepancy
 from greycard.metrics.generation.distances import frechet
 from greycard.metrics.generation.states import FeatureMoments
 from greycard.metrics.no_reference import Brisque, ClipIqa, EqFace, Niqe
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from tests.audits.generators import KINDS, SIZE, ReaderConfig, ToyConfig, write_kinds
 
 pytestmark = pytest.mark.usefixtures("ray_session")

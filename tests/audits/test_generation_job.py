@@ -8,8 +8,8 @@ import pytest
 
 from greycard.audits.generation_configs import GenerationAudit, GeneratorSystem, RealismConfig
 from greycard.config import to_yaml
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from jobs import command
 from jobs.audit import RECIPES, run_any
 from jobs.audit_generators import GenerationAuditJob, flat, with_models

@@ -9,8 +9,8 @@ from greycard.audits.configs import RestorationAudit, System
 from greycard.codecs import HyperpriorConfig, JpegConfig
 from greycard.metrics.full_reference.distortion import Mse, Psnr
 from greycard.metrics.restoration.findings import FindingsConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from greycard.tracking import DirectoryError
 from jobs.audit import AuditJob, audit, paper000, with_models
 from jobs.report import ReportConfig

@@ -17,8 +17,8 @@ from greycard.datasets.manifest import ManifestError
 from greycard.layers.weights import save_weights
 from greycard.metrics.prediction.findings import PredictionConfig
 from greycard.metrics.prediction.squeezing import SqueezingConfig
+from greycard.streaming.cluster import RayError, SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import RayError, SessionConfig
 from tests.audits.predictors import BROKEN, EACH, GENDERS, RACES, SIZE, SMILE, WRONG, PlantedConfig, write_smiles
 
 pytestmark = pytest.mark.usefixtures("ray_session")

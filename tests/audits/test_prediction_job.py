@@ -10,8 +10,8 @@ from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
 from greycard.config import to_yaml
 from greycard.metrics.prediction.findings import PredictionConfig
 from greycard.metrics.prediction.squeezing import SqueezingConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from jobs import command
 from jobs.audit import RECIPES, AuditJob, run_any
 from jobs.audit_paper002 import paper002_celeba, paper002_siim, paper002_utkface, systems_of

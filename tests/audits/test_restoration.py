@@ -16,8 +16,8 @@ from greycard.config import ConfigError, from_dict, override, to_dict
 from greycard.datasets.manifest import ManifestError
 from greycard.datasets.pixels import decode_image
 from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
+from greycard.streaming.cluster import RayError, SessionConfig
 from greycard.streaming.pipeline import PipelineError, Resources
-from greycard.streaming.session import RayError, SessionConfig
 from tests.streaming.doubles import BrightConfig, DarkenConfig, write_tiles
 
 pytestmark = pytest.mark.usefixtures("ray_session")

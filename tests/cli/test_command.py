@@ -86,7 +86,7 @@ def test_bad_usage_ends_with_2(arguments):
 def test_the_doctor_asks_the_address_whatever_ray_this_process_has(monkeypatch):
     """A session would take the Ray that the process has joined, and call a wrong address right."""
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
-    monkeypatch.setattr("greycard.streaming.session.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("greycard.streaming.cluster.CONNECT_SECONDS", 0.2)
     with pytest.MonkeyPatch.context() as joined:
         joined.setattr("ray.is_initialized", lambda: True)
         found = _ray()

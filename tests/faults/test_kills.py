@@ -12,8 +12,8 @@ from greycard.audits.configs import RestorationAudit, System
 from greycard.audits.restoration import run
 from greycard.audits.tables import AuditError
 from greycard.metrics.full_reference.distortion import Mse, Psnr
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import PipelineError, Resources
-from greycard.streaming.session import SessionConfig
 from tests.streaming.doubles import TroubleConfig, wait_for, write_tiles
 
 pytestmark = pytest.mark.slow

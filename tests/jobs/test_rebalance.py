@@ -16,7 +16,7 @@ from greycard.datasets.manifest import Manifest
 from greycard.datasets.mnist import MnistConfig
 from greycard.datasets.records import DataError, checked_index
 from greycard.datasets.splits import SplitConfig
-from greycard.streaming.session import SessionConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.tracking import job_run
 from jobs import rebalance as rebalance_job
 from jobs.rebalance import rebalance

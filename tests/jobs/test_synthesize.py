@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from greycard.config import from_dict, to_dict
-from greycard.search.config import LatentSearchConfig
-from greycard.search.labelling import GeneratorLabeller
-from greycard.search.latent_search import search
+from greycard.latent_search.config import LatentSearchConfig
+from greycard.latent_search.labelling import GeneratorLabeller
+from greycard.latent_search.search import search
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from greycard.synthesis.config import SynthesisConfig
-from greycard.synthesis.streams import Part
+from greycard.synthesis.parts import Part
 from jobs.benchmarks import search as search_bench
 from jobs.synthesize import RECIPES, SynthesisJob, synthesize
 from tests.synthesis.networks import TASK, stream_here, write_models

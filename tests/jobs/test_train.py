@@ -18,11 +18,11 @@ from greycard.datasets.loading import load_images
 from greycard.datasets.manifest import ManifestError
 from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
+from greycard.fitting.model import read_example, train_model
 from greycard.layers.weights import load_weights, read_description, save_weights
-from greycard.streaming.session import SessionConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.tracking import ConfigChangedError
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.fit import read_example, train_model
 from greycard.training.loop import DivergedError, LoopConfig
 from greycard.training.optimizers import AdamConfig, SgdConfig
 from greycard.training.progress import read_epochs
@@ -217,7 +217,7 @@ def interrupt(task, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("greycard.training.fit.Progress.__call__", die)
+        patch.setattr("greycard.fitting.model.Progress.__call__", die)
         with pytest.raises(KeyboardInterrupt):
             train_model(task)
 

@@ -16,17 +16,17 @@ from greycard.datasets.mnist import MnistConfig
 from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.subsets import LongTailConfig, SubsetConfig
+from greycard.fitting import generator as fit_generator
+from greycard.fitting.generator import read_sets, train_generator
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import WeightsError, load_weights, read_description, save_weights
 from greycard.losses.shares import ShareLossConfig
-from greycard.streaming.session import SessionConfig
-from greycard.training import fit_generator
-from greycard.training.adversarial_config import AdversarialConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.fit_generator import read_sets, train_generator
 from greycard.training.loop import DivergedError
-from greycard.training.mixture import Mixture
 from greycard.training.progress import read_epochs
+from greycard.training.stylegan2.config import AdversarialConfig
+from greycard.training.stylegan2.mixture import Mixture
 from jobs.train import train
 from jobs.train_driver import TrainError, outcome_of
 from jobs.train_generators import GeneratorTraining

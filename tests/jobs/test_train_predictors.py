@@ -18,12 +18,12 @@ from greycard.datasets.loading import load_images, load_labels
 from greycard.datasets.manifest import Manifest, ManifestError
 from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
+from greycard.fitting.distributed import Processes, train_distributed
+from greycard.fitting.model import read_data, train_model
 from greycard.layers.weights import load_weights
 from greycard.losses import DpMi, EoL2, Iou
-from greycard.streaming.session import SessionConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.training.data import TrainingData
-from greycard.training.fit import read_data, train_model
-from greycard.training.fit_distributed import Processes, train_distributed
 from greycard.training.loop import DivergedError, LoopConfig
 from greycard.training.optimizers import SgdConfig
 from greycard.training.progress import read_epochs

@@ -7,10 +7,10 @@ import pytest
 
 import jobs.tune
 from greycard.datasets.faces import SMILE
+from greycard.fitting.model import ModelTask, Outcome
 from greycard.schema import RACE
 from greycard.training.data import TrainingData
-from greycard.training.fit import ModelTask, Outcome
-from greycard.training.prediction import FairPrediction
+from greycard.training.objectives.fair_prediction import FairPrediction
 from greycard.tuning import Choice, Float, Goal, Trial
 from jobs import tune_codecs, tune_predictors
 from jobs.train_plan import Planned

@@ -8,10 +8,10 @@ from greycard.datasets.faces import SMILE, FacesConfig
 from greycard.datasets.splits import SplitConfig
 from greycard.losses import Iou
 from greycard.schema import RACE
-from greycard.streaming.session import SessionConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.training.loop import LoopConfig
+from greycard.training.objectives.parity import ParityRateDistortion
 from greycard.training.optimizers import AdamConfig
-from greycard.training.parity import ParityRateDistortion
 from greycard.tuning import Float, Goal, SearchConfig
 from jobs.shards import ShardsJob
 from jobs.train_parity import ParityCodecTraining

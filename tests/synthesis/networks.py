@@ -10,8 +10,8 @@ import torch
 from greycard.classifiers import ResNetConfig
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import save_weights
-from greycard.streaming.written import written_ids
-from greycard.synthesis.streams import tables, write_rows
+from greycard.streaming.row_checkpoint import written_ids
+from greycard.synthesis.parts import tables, write_rows
 
 TASK = "kind"
 CLASSES = ("one", "two", "three", "four", "never")

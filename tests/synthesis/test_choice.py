@@ -1,6 +1,6 @@
 from greycard.classifiers import ResNetConfig
 from greycard.generators import StyleGan2Config
-from greycard.search.config import LatentSearchConfig
+from greycard.latent_search.config import LatentSearchConfig
 from greycard.synthesis.choice import Kept, Taken, choose, further_lineages, missing, round_robin
 from greycard.synthesis.config import SynthesisConfig
 

@@ -13,13 +13,13 @@ from greycard.classifiers import ResNetConfig
 from greycard.datasets.loading import load_images
 from greycard.datasets.manifest import Manifest, ManifestError
 from greycard.datasets.storage import Folder
-from greycard.search.config import LatentSearchConfig
-from greycard.search.labelling import GeneratorLabeller
+from greycard.latent_search.config import LatentSearchConfig
+from greycard.latent_search.labelling import GeneratorLabeller
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 from greycard.synthesis.config import SynthesisConfig
+from greycard.synthesis.parts import Part, SynthesisError
 from greycard.synthesis.run import run
-from greycard.synthesis.streams import Part, SynthesisError
 from tests.synthesis.networks import CLASSES, TASK, stream_here, write_models
 
 

@@ -12,7 +12,8 @@ from torch import nn
 from greycard.training.batches import Examples
 from greycard.training.checkpoints import CheckpointError, load_checkpoint
 from greycard.training.loop import CHECKPOINT, DivergedError, LoopConfig, fit
-from greycard.training.objectives import CrossEntropy, Loss
+from greycard.training.objectives.contract import Loss
+from greycard.training.objectives.cross_entropy import CrossEntropy
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
 
 

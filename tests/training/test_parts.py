@@ -9,7 +9,8 @@ from torch import nn
 from greycard.training.batches import Examples, batches_an_epoch, moved, soft, training_batches
 from greycard.training.checkpoints import load_checkpoint, save_checkpoint
 from greycard.training.ema import MovingAverage
-from greycard.training.objectives import CrossEntropy, RateDistortion
+from greycard.training.objectives.cross_entropy import CrossEntropy
+from greycard.training.objectives.rate_distortion import RateDistortion
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
 
 

@@ -23,8 +23,8 @@ from greycard.metrics.full_reference.distortion import Mse, Psnr
 from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
 from greycard.protocols import Restored
 from greycard.schema import RACE, SKIN_TYPE
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 
 SIZE = 32
 ROWS, COLUMNS = slice(18, 22), slice(11, 21)  # nose and cheeks

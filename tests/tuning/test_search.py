@@ -6,10 +6,10 @@ import math
 import pandas as pd
 import pytest
 
-from greycard.streaming.session import RayError
+from greycard.streaming.cluster import RayError
 from greycard.tracking import job_run
 from greycard.tuning import Choice, Float, Goal, SearchConfig, search
-from greycard.tuning.ledger import Ledger
+from greycard.tuning.run_queue import Ledger
 from greycard.tuning.study import StudyError
 from tests.tuning.trials import clinging, quick, shortened, troubled
 
@@ -161,7 +161,7 @@ def test_a_trial_that_fits_nowhere_is_refused(tmp_path, client, request, monkeyp
 
 
 def driver_session(**changes):
-    from greycard.streaming.session import SessionConfig
+    from greycard.streaming.cluster import SessionConfig
 
     return SessionConfig(**changes)
 

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import CodecConfig
 from greycard.metrics.full_reference.distortion import MeasureConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 
 
 class ImageAudit(Protocol):

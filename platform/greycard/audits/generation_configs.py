@@ -8,8 +8,8 @@ from greycard.classifiers import ClassifierConfig
 from greycard.generators import GeneratorConfig
 from greycard.metrics.no_reference import NoReferenceConfig
 from greycard.schema import unknown
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 
 REFERENCE: Final = "reference"
 """Name under which the reference stands among the systems."""

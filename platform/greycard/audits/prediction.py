@@ -35,10 +35,10 @@ from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.prediction.tables import Predictions
 from greycard.schema import unknown
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.predicting import PredictionStage
-from greycard.streaming.session import SessionConfig
 
 __all__ = [
     "AuditError",

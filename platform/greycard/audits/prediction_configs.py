@@ -8,8 +8,8 @@ from greycard.metrics.by_group import CROSS
 from greycard.metrics.prediction.findings import PredictionConfig
 from greycard.metrics.prediction.squeezing import SqueezingConfig
 from greycard.schema import unknown
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 
 BASELINE_LOSS = "ce"
 

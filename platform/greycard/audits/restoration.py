@@ -30,10 +30,10 @@ from greycard.audits.tables import AuditError, build_table
 from greycard.audits.weights import Pinned, pin
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
-from greycard.streaming.stages import RestorationStage
+from greycard.streaming.restoring import RestorationStage
 
 __all__ = [
     "AuditError",

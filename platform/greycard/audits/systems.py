@@ -21,10 +21,10 @@ from greycard.audits.weights import Pinned
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, POINT, SPLIT
+from greycard.streaming.cluster import require, session
 from greycard.streaming.pipeline import Pipeline, Stage, Table
 from greycard.streaming.progress import progress
-from greycard.streaming.session import require, session
-from greycard.streaming.written import drop_duplicates, sweep
+from greycard.streaming.row_checkpoint import drop_duplicates, sweep
 
 SUCCESS: Final = "_SUCCESS.json"
 STARTED: Final = "_config.json"

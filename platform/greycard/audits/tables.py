@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from greycard.datasets.storage import Folder
 from greycard.schema import ERROR, FAILED, IMAGE_ID, POINT, RECONSTRUCTION, STATUS, SYSTEM
-from greycard.streaming.written import written_ids
+from greycard.streaming.row_checkpoint import written_ids
 
 _EXAMPLES: Final = 5
 _ROW_GROUP: Final = 65_536

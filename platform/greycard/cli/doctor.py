@@ -98,7 +98,7 @@ def _ray() -> Finding:
         return Finding("ray", OFF, "RAY_ADDRESS is not set: each job starts Ray on this machine")
     import ray
 
-    from greycard.streaming.session import AUTO, LOCAL, RayError, SessionConfig, _check_reachable, session
+    from greycard.streaming.cluster import AUTO, LOCAL, RayError, SessionConfig, _check_reachable, session
 
     try:
         if address not in (AUTO, LOCAL):

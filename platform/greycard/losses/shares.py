@@ -198,7 +198,7 @@ def importance_weights(codes: Tensor, shares: Tensor, *, clip: float = math.inf)
 
     Over data that have these shares their mean is 1, so they leave the scale of a mean loss as it is. The published
     code weights *generated* images by their class instead, and only in the generator's loss, summed over the batch:
-    that is ``reweighting="generated"`` of ``greycard.training.adversarial``.
+    that is ``reweighting="generated"`` of ``greycard.training.stylegan2.loop``.
 
     Args:
         codes: (N,) class of each image; -1, not known, weighs 1.

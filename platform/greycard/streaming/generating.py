@@ -22,7 +22,7 @@ from greycard.schema import ERROR, FAILED, IMAGE_ID, OK, STATUS, prediction_colu
 from greycard.streaming.columns import DECODE_ERROR, PIXELS, pixels_of
 from greycard.streaming.decode import reason
 from greycard.streaming.predicting import NON_FINITE, probability_lists
-from greycard.streaming.stages import FATAL, on_device, to_tensor
+from greycard.streaming.restoring import FATAL, on_device, to_tensor
 
 SEED: Final = "seed"  # int64: of the latent that an image is made of
 PARTNER: Final = "partner"  # int64: seed of the latent that its path leads to; null where no path is measured

@@ -24,7 +24,7 @@ from ray.util.annotations import RayDeprecationWarning
 
 from greycard.datasets.storage import Folder
 from greycard.schema import IMAGE_ID
-from greycard.streaming.session import Demand, fitting
+from greycard.streaming.cluster import Demand, fitting
 
 Table = Callable[[pa.Table], pa.Table]
 _CARRIERS: Final = (SystemException, UserCodeException)  # Ray Data's own: they carry the cause and say nothing

@@ -17,7 +17,7 @@ from greycard.protocols import Classifier
 from greycard.schema import ERROR, FAILED, OK, STATUS, probability_column
 from greycard.streaming.columns import DECODE_ERROR, PIXELS, pixels_of
 from greycard.streaming.decode import reason
-from greycard.streaming.stages import FATAL, ClassifierBuilder, on_device, to_tensor
+from greycard.streaming.restoring import FATAL, ClassifierBuilder, on_device, to_tensor
 
 NON_FINITE: Final = "non-finite probabilities"
 

@@ -8,7 +8,7 @@ from typing import Final
 from tqdm import tqdm
 
 from greycard.datasets.storage import Folder
-from greycard.streaming.written import committed_rows
+from greycard.streaming.row_checkpoint import committed_rows
 
 _SECONDS: Final = 1.0
 

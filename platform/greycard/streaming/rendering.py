@@ -14,8 +14,8 @@ from greycard.datasets.pixels import encode_png
 from greycard.protocols import Space
 from greycard.schema import ERROR, FAILED, IMAGE, IMAGE_ID, OK, STATUS
 from greycard.streaming.generating import GeneratorBuilder
+from greycard.streaming.restoring import to_array
 from greycard.streaming.searching import CODE, labeller_of
-from greycard.streaming.stages import to_array
 
 LATENT: Final = "latent"  # large_binary: float32 bytes
 FEATURES: Final = "features"  # list<float32>: what the searching classifier sees in the image

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from greycard.latent_search.config import LatentSearchConfig
+from greycard.latent_search.labelling import GeneratorLabeller, Remembering
+from greycard.latent_search.lineage import Lineage
+from greycard.latent_search.rejection import Sampled, reject
+from greycard.latent_search.search import Labeller, Missing, Scales, search
 from greycard.schema import ERROR, FAILED, IMAGE_ID, OK, STATUS
-from greycard.search.config import LatentSearchConfig
-from greycard.search.labelling import GeneratorLabeller, Remembering
-from greycard.search.latent_search import Labeller, Missing, Scales, search
-from greycard.search.lineage import Lineage
-from greycard.search.rejection import Sampled, reject
 from greycard.streaming.generating import GeneratorBuilder
-from greycard.streaming.stages import on_device
+from greycard.streaming.restoring import on_device
 
 CODE: Final = "code"  # int64: of the class that is looked for
 LABEL: Final = "label"  # string: its name

@@ -5,10 +5,10 @@ from typing import Final, Literal
 
 from greycard.classifiers import ClassifierConfig
 from greycard.generators import GeneratorConfig
+from greycard.latent_search.config import LatentSearchConfig
 from greycard.schema import unknown
-from greycard.search.config import LatentSearchConfig
+from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.streaming.session import SessionConfig
 
 Method = Literal["search", "rejection"]
 LAST_SEED: Final = 2**31

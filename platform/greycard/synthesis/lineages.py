@@ -25,8 +25,8 @@ from greycard.streaming.searching import (
 )
 from greycard.synthesis.choice import Kept, Taken
 from greycard.synthesis.config import SynthesisConfig
-from greycard.synthesis.pictures import CHOSEN
-from greycard.synthesis.streams import tables
+from greycard.synthesis.parts import tables
+from greycard.synthesis.source import CHOSEN
 
 SHEET_LATENTS: Final = 24  # of a lineage in the sheet
 

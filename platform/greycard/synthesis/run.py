@@ -20,15 +20,15 @@ from greycard.datasets.manifest import Manifest, check_classes
 from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.storage import Folder
+from greycard.streaming.cluster import session
 from greycard.streaming.rendering import RenderStage
 from greycard.streaming.searching import LINEAGE_INPUT, SearchStage
-from greycard.streaming.session import session
-from greycard.synthesis.account import SynthesisFrames, account
 from greycard.synthesis.choice import choose, further_lineages
 from greycard.synthesis.config import SynthesisConfig
+from greycard.synthesis.frames import SynthesisFrames, account
 from greycard.synthesis.lineages import CHOSEN_SCHEMA, chosen_tables, input_rows, kept_of, read_lineages
-from greycard.synthesis.pictures import SyntheticSource, sheet_rows
-from greycard.synthesis.streams import Part, SynthesisError, disk, empty, write_rows
+from greycard.synthesis.parts import Part, SynthesisError, disk, empty, write_rows
+from greycard.synthesis.source import SyntheticSource, sheet_rows
 
 __all__ = ["SynthesisConfig", "SynthesisError", "SynthesisFrames", "SynthesisResult", "run"]
 

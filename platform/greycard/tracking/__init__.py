@@ -5,10 +5,10 @@ killed and started again in the same directory continues the same run, which end
 of a job talks to the store; workers hand back rows.
 """
 
+from greycard.places import DirectoryError, check_outlives
 from greycard.tracking.endings import Terminated
 from greycard.tracking.fetching import fetch
 from greycard.tracking.jobs import job_run
-from greycard.tracking.places import DirectoryError, check_outlives
 from greycard.tracking.runs import Run
 from greycard.tracking.store import ConfigChangedError, TrackingError, check_store, store_uri
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from greycard.config import digest as config_digest
 from greycard.config import flatten
 from greycard.datasets.storage import Folder
+from greycard.places import check_outlives, is_unpacked
 from greycard.tracking.endings import signals_raise
-from greycard.tracking.places import check_outlives, is_unpacked
 from greycard.tracking.provenance import git_commit, session_tags
 from greycard.tracking.runs import KEY_TAG, Run
 from greycard.tracking.store import (

@@ -22,7 +22,7 @@ from greycard.layers.batch_norm import spread_batch_norm
 from greycard.training.batches import ImageSet, batches_an_epoch, ordered_batches, to_device, training_batches
 from greycard.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from greycard.training.ema import MovingAverage
-from greycard.training.objectives import Loss, Objective
+from greycard.training.objectives.contract import Loss, Objective
 from greycard.training.optimizers import (
     AdamConfig,
     ConstantConfig,

@@ -8,7 +8,7 @@ cross-entropy, its validation measures), with gradients through its own rows; th
 
 So objectives know nothing of processes. What a network draws in training (dropout) each process draws for its own rows,
 so such a network comes to other numbers, as with another seed. The processes talk through torch.distributed's default
-group, which ``greycard.training.fit_distributed`` sets up; one process alone never talks.
+group, which ``greycard.fitting.distributed`` sets up; one process alone never talks.
 """
 
 from collections.abc import Sequence

@@ -13,18 +13,18 @@ import ray
 from ray import tune
 
 from greycard.metrics.trials import Goal, check_goals
-from greycard.streaming.session import Demand, RayError, SessionConfig, require
+from greycard.streaming.cluster import Demand, RayError, SessionConfig, require
 from greycard.tracking import Run
 from greycard.tracking.endings import deaf
-from greycard.tuning.bridge import Follower, HaltError, LedgerSearcher
 from greycard.tuning.configs import SearchConfig, TrialFunction
-from greycard.tuning.ledger import Ledger
-from greycard.tuning.line import ProgressLine
+from greycard.tuning.frame import trials_frame
 from greycard.tuning.outcomes import SearchResult
-from greycard.tuning.scribe import Scribe
+from greycard.tuning.progress_line import ProgressLine
+from greycard.tuning.ray_tune import Follower, HaltError, LedgerSearcher
+from greycard.tuning.recorder import Scribe
+from greycard.tuning.run_queue import Ledger
 from greycard.tuning.space import Parameter, check_point
 from greycard.tuning.study import open_study
-from greycard.tuning.table import trials_frame
 from greycard.tuning.worker import LEADING, Errand, clear, run_trial
 
 _TUNE: Final = {
@@ -130,7 +130,7 @@ def _check(space: Mapping[str, Parameter], goals: tuple[Goal, ...], config: Sear
 def _require(config: SearchConfig) -> None:
     """Raise ``RayError`` unless one run fits the cluster: Ray Tune would wait for it without end."""
     if not ray.is_initialized():
-        raise RayError("a search needs Ray: start or join it first (greycard.streaming.session.session)")
+        raise RayError("a search needs Ray: start or join it first (greycard.streaming.cluster.session)")
     demand = Demand(count=1, num_cpus=config.num_cpus, num_gpus=config.num_gpus, spare_cpus=0)
     try:
         require(demand, SessionConfig(), "one trial")

@@ -1,6 +1,6 @@
 """StyleGAN2's config with the presets of facts and papers, and the trained generator.
 
-The presets give networks; how they are trained stands in ``greycard.training.adversarial``.
+The presets give networks; how they are trained stands in ``greycard.training.stylegan2.loop``.
 """
 
 from dataclasses import dataclass

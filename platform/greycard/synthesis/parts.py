@@ -1,0 +1,143 @@
+"""One streamed part of a synthesis: rows in, rows out, every one accounted for, resumable by row."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from greycard.audits.tables import missing_ids
+from greycard.datasets.storage import FULL_DISK, Folder
+from greycard.schema import IMAGE_ID
+from greycard.streaming.cluster import SessionConfig, require
+from greycard.streaming.pipeline import Pipeline, PipelineError, Resources, Stage
+from greycard.streaming.progress import progress
+from greycard.streaming.row_checkpoint import drop_duplicates, sweep
+from greycard.streaming.searching import pass_through
+
+_ROUNDS: Final = 3
+_FULL_WORDS: Final = ("No space left on device", "Disk quota exceeded")
+
+
+class SynthesisError(RuntimeError):
+    """A synthesis that could not end: says why, what is kept and the way out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A streamed part.
+
+    Attributes:
+        name: for messages and progress.
+        source: folder of the Parquet files of rows that go in.
+        columns: of them that are read; ``image_id`` among them.
+        stage: what actors do.
+        output: folder of the rows that come out.
+        checkpoint: folder of the ids that are written.
+        rows: a block; at most what a crash repeats.
+    """
+
+    name: str
+    source: Folder
+    columns: tuple[str, ...]
+    stage: Stage
+    output: Folder
+    checkpoint: Folder
+    rows: int
+
+    def run(self, resources: Resources, ray: SessionConfig) -> float:
+        """Stream the rows that are not written yet, within a ``session``; returns the seconds it took.
+
+        Raises:
+            SynthesisError: rows never came out, or the disk is full.
+            PipelineError: a stage could not be built or kept dying.
+            RayError: the actors do not fit the cluster.
+        """
+        start = time.monotonic()
+        with disk(self.output):
+            self.output.create()
+            ids = [image_id for table in tables(self.source, (IMAGE_ID,)) for image_id in table[IMAGE_ID].to_pylist()]
+            left = self._missing(ids)
+            if not left:
+                return 0.0
+            for _ in range(_ROUNDS):
+                self._stream(resources, ray, len(left), resuming=len(left) < len(ids))
+                left = self._missing(ids)
+                if not left:
+                    return time.monotonic() - start
+        raise SynthesisError(
+            f"{self.name}: {len(left)} of {len(ids)} rows never came out of the pipeline ({', '.join(sorted(left)[:5])}"
+            f"); delete {self.output.uri} and {self.checkpoint.uri} and run again"
+        )
+
+    def _stream(self, resources: Resources, ray: SessionConfig, rows: int, *, resuming: bool) -> None:
+        resources = self._spread(resources, rows)
+        require(resources.demand(resuming=resuming), ray, self.name)
+        pipeline = Pipeline(
+            name=self.name,
+            files=tuple(self.source.uri_of(name) for name in self.source.names() if name.endswith(".parquet")),
+            columns=self.columns,
+            decode=pass_through,
+            stage=self.stage,
+            output=self.output,
+            checkpoint=self.checkpoint,
+            resources=resources,
+        )
+        with progress(self.name, rows, self.checkpoint, show=ray.show_progress):
+            pipeline.run()
+
+    def _spread(self, resources: Resources, rows: int) -> Resources:
+        """Return blocks of rows so that every actor gets one, and no more actors than blocks."""
+        resources = replace(resources, rows_per_block=self.rows).on_this_cluster(rows)
+        block = min(self.rows, -(-rows // resources.actors))
+        return replace(resources, rows_per_block=block, actors=min(resources.actors, -(-rows // block)))
+
+    def _missing(self, ids: list[str]) -> set[str]:
+        sweep(self.output, self.checkpoint)
+        drop_duplicates(self.output)
+        return missing_ids(self.output, ids)
+
+
+@contextlib.contextmanager
+def disk(folder: Folder) -> Iterator[None]:
+    """Turn a full disk, met here or by a worker, into an error that says where and that the same command goes on.
+
+    Raises:
+        SynthesisError: the disk of the folder is full.
+    """
+    try:
+        yield
+    except (OSError, PipelineError) as error:
+        full = getattr(error, "errno", None) in FULL_DISK or any(words in str(error) for words in _FULL_WORDS)
+        if not full:
+            raise
+        raise SynthesisError(
+            f"no space left on the disk of {folder.uri}. What is complete is kept: make room (or move the directory to "
+            "a larger disk and set synthesis.directory) and start the same command again"
+        ) from error
+
+
+def tables(folder: Folder, columns: tuple[str, ...] | None = None) -> Iterator[pa.Table]:
+    """Yield what each Parquet file of a folder holds, in the order of their names."""
+    for name in folder.names():
+        if name.endswith(".parquet"):
+            with folder.filesystem.open_input_file(folder.path_of(name)) as file:
+                yield pq.read_table(file, columns=list(columns) if columns else None)
+
+
+def write_rows(folder: Folder, name: str, table: pa.Table) -> None:
+    """Write a table as a Parquet file, all of it or nothing."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    folder.create()
+    folder.write(name, sink.getvalue().to_pybytes())
+
+
+def empty(folder: Folder, keep: Callable[[str], bool] = lambda name: False) -> None:
+    """Delete a folder's files, except those to keep."""
+    for name in folder.names():
+        if not keep(name):
+            folder.delete(name)

@@ -1,0 +1,1 @@
+"""What models minimise: the contract, and one module per objective."""

@@ -1,0 +1,1 @@
+"""The adversarial training of StyleGAN2, and what only it needs."""
