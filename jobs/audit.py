@@ -22,8 +22,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from greycard.audits.configs import RestorationAudit, System
-from greycard.audits.restoration import run
+from greycard.audits.pinning import under
+from greycard.audits.publishing import publish, report_folder
+from greycard.audits.restoration.configs import RestorationAudit, System
+from greycard.audits.restoration.run import run
 from greycard.audits.systems import SystemResult
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import JpegConfig, RawConfig
@@ -33,12 +35,11 @@ from greycard.datasets.storage import Folder
 from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
 from greycard.metrics.full_reference.lpips import Lpips
 from greycard.metrics.restoration.findings import FindingsConfig
+from greycard.places import check_outlives
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking import Run, job_run
 from jobs import audit_generators, audit_paper002, audit_paper004, audit_predictions, command, train
-from jobs.models import under
-from jobs.published import publish, report_folder
 from jobs.report import ReportConfig, Reported, ReportJob, fitted, make
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, trained_classifiers, trained_codec
 

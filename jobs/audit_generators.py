@@ -10,22 +10,23 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from greycard.audits.generation import GenerationFrames, GenerationResult, run
-from greycard.audits.generation_configs import REFERENCE, GenerationAudit, GeneratorSystem, RealismConfig
+from greycard.audits.generation.configs import REFERENCE, GenerationAudit, GeneratorSystem, RealismConfig
+from greycard.audits.generation.run import GenerationFrames, GenerationResult, run
+from greycard.audits.pinning import under
+from greycard.audits.publishing import publish, report_folder, write_recipe
 from greycard.audits.systems import SystemResult
 from greycard.config import digest, to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
+from greycard.places import check_outlives
 from greycard.reports.generation import page as generation_page
 from greycard.reports.generation.evidence import GenerationPage
 from greycard.reports.generation.verdict import headline
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking import Run, job_run
 from greycard.tracking.provenance import git_commit
 from jobs.audit_predictions import write_tables
-from jobs.models import under
-from jobs.published import publish, report_folder, write_recipe
 from jobs.train_generators import GeneratorTraining
 from jobs.train_plan import TrainJob, trained_generators
 

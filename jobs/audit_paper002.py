@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
 from jobs import paper002
 from jobs.audit_predictions import PredictionAuditJob
 from jobs.train_plan import TrainJob, trained_models

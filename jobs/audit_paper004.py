@@ -8,7 +8,7 @@ it can be set.
 
 from typing import Any, Final, Literal
 
-from greycard.audits.generation_configs import GenerationAudit, GeneratorSystem, RealismConfig
+from greycard.audits.generation.configs import GenerationAudit, GeneratorSystem, RealismConfig
 from greycard.classifiers import ClassifierConfig, ResNetConfig
 from greycard.datasets import cifar10, mnist
 from greycard.datasets.groups import RACE_MIXES, race_shares

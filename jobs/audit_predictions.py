@@ -12,24 +12,25 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from greycard.audits.prediction import PredictionResult, run
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
-from greycard.audits.prediction_tables import PredictionFrames
+from greycard.audits.pinning import under
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.run import PredictionResult, run
+from greycard.audits.prediction.tables import PredictionFrames
+from greycard.audits.publishing import publish, report_folder, write_recipe
 from greycard.audits.systems import SystemResult
 from greycard.config import digest, to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.prediction.findings import HARD, PredictionConfig
 from greycard.metrics.prediction.squeezing import SqueezingConfig
+from greycard.places import check_outlives
 from greycard.reports.prediction.page import PredictionPage, headline
 from greycard.reports.prediction.page import write as write_page
 from greycard.reports.prediction.verdict import verdict
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking import Run, job_run
 from greycard.tracking.provenance import git_commit
-from jobs.models import under
-from jobs.published import publish, report_folder, write_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

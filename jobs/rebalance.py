@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from greycard.places import check_outlives
 from greycard.streaming.cluster import session
-from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking import Run, job_run
 from jobs import command, rebalance_recipes
 from jobs.rebalance_models import Trained, train_classifiers, train_rows
 from jobs.rebalance_plan import REAL, RebalanceJob

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from greycard.audits.generation_configs import GenerationAudit, RealismConfig
+from greycard.audits.generation.configs import GenerationAudit, RealismConfig
 from greycard.generators import StyleGan2Config
 from greycard.losses.shares import ShareLossConfig
 from greycard.schema import unknown

@@ -8,7 +8,7 @@ asked for; each is absent until it is told its weights, in ``audit.quality.<n>.w
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from greycard.audits.generation_configs import GenerationAudit, RealismConfig
+from greycard.audits.generation.configs import GenerationAudit, RealismConfig
 from greycard.classifiers import ClassifierConfig, ResNet32Config, ResNetConfig
 from greycard.datasets.cifar10 import CLASSES as CIFAR10
 from greycard.datasets.cifar10 import Cifar10Config

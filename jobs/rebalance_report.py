@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from greycard.audits.generation import GenerationFrames, GenerationResult
-from greycard.audits.generation_configs import REFERENCE
+from greycard.audits.generation.configs import REFERENCE
+from greycard.audits.generation.run import GenerationFrames, GenerationResult
 from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.model import OUTCOME

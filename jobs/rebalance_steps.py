@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from greycard.audits.generation import GenerationFrames, GenerationResult
-from greycard.audits.generation import run as run_audit
-from greycard.audits.generation_configs import GeneratorSystem
+from greycard.audits.generation.configs import GeneratorSystem
+from greycard.audits.generation.run import GenerationFrames, GenerationResult
+from greycard.audits.generation.run import run as run_audit
 from greycard.classifiers import AnyClassifier
 from greycard.datasets.manifest import Manifest
 from greycard.generators import StyleGan2Config

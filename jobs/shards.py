@@ -29,7 +29,7 @@ from greycard.datasets.splits import PUBLISHED, SplitConfig
 from greycard.datasets.subsets import LongTailConfig, SubsetConfig
 from greycard.datasets.table import TableConfig
 from greycard.datasets.utkface import UtkFaceConfig
-from greycard.tracking import check_outlives
+from greycard.places import check_outlives
 from jobs import command
 
 

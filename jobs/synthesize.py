@@ -15,17 +15,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from greycard.audits.pinning import under
 from greycard.fitting.model import WEIGHTS
 from greycard.generators import StyleGan2Config
 from greycard.latent_search.config import LatentSearchConfig, published
+from greycard.places import check_outlives
 from greycard.reports.generation.sheets import lineage_sheet
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
 from greycard.synthesis.config import SynthesisConfig
 from greycard.synthesis.run import SynthesisResult, run
-from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking import Run, job_run
 from jobs import command
-from jobs.models import under
 from jobs.paper004 import HOME, RowsConfig, cifar, faces_small, ffhq, mnist_small
 from jobs.train_generators import SEED
 

@@ -35,8 +35,9 @@ from greycard.config import digest
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.model import read_data, read_example, read_outcome
 from greycard.layers.weights import read_description
+from greycard.places import check_outlives
 from greycard.streaming.cluster import Demand, require, session
-from greycard.tracking import Run, check_outlives, job_run
+from greycard.tracking import Run, job_run
 from greycard.tracking.jobs import RECORD
 from greycard.tuning import SearchResult, search
 from jobs import command, shards

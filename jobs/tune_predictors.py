@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from greycard.audits.prediction import PredictionResult
-from greycard.audits.prediction import run as run_audit
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.run import PredictionResult
+from greycard.audits.prediction.run import run as run_audit
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.model import ModelTask, train_model
 from greycard.layers.weights import load_weights

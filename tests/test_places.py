@@ -2,7 +2,8 @@
 
 import pytest
 
-from greycard.tracking import DirectoryError, TrackingError, check_outlives, job_run
+from greycard.places import DirectoryError, check_outlives
+from greycard.tracking import TrackingError, job_run
 
 
 @pytest.fixture

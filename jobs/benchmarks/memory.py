@@ -122,8 +122,8 @@ def _write(config: MemoryConfig, images: int, home: Path) -> None:
 
 
 def _audit(config: MemoryConfig, home: Path) -> None:
-    from greycard.audits.configs import RestorationAudit, System
-    from greycard.audits.restoration import run
+    from greycard.audits.restoration.configs import RestorationAudit, System
+    from greycard.audits.restoration.run import run
     from greycard.codecs import HyperpriorConfig
     from greycard.metrics.full_reference.distortion import Mse, Psnr
     from greycard.streaming.cluster import SessionConfig

@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 import torch
 
 from greycard.audits import systems
-from greycard.audits.configs import RestorationAudit, System
-from greycard.audits.restoration import run as run_audit
-from greycard.audits.tables import build_table, write_table
+from greycard.audits.restoration.configs import RestorationAudit, System
+from greycard.audits.restoration.run import run as run_audit
+from greycard.audits.restoration.tables import build_table
+from greycard.audits.tables import write_table
 from greycard.codecs import HyperpriorConfig
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.manifest import Manifest

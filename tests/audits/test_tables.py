@@ -2,7 +2,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from greycard.audits.tables import AuditError, build_table, explode, failures, missing_ids, write_table
+from greycard.audits.restoration.tables import build_table, explode
+from greycard.audits.tables import AuditError, failures, missing_ids, write_table
 from greycard.datasets.storage import Folder
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from greycard.audits.restoration import run
+from greycard.audits.restoration.run import run
 from tests.faults.test_kills import audit
 from tests.streaming.doubles import TroubleConfig
 

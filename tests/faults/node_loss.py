@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
-from greycard.audits.restoration import run
+from greycard.audits.restoration.run import run
 from tests.faults.test_kills import audit, committed
 from tests.streaming.doubles import TroubleConfig, wait_for
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from greycard.audits.configs import RestorationAudit, System
-from greycard.audits.restoration import run
+from greycard.audits.restoration.configs import RestorationAudit, System
+from greycard.audits.restoration.run import run
 from greycard.audits.tables import AuditError
 from greycard.metrics.full_reference.distortion import Mse, Psnr
 from greycard.streaming.cluster import SessionConfig

@@ -134,7 +134,7 @@ def test_the_number_of_actors_follows_the_cluster(ray_session, resources, images
 
 
 def test_importing_the_session_starts_nothing():
-    code = "import greycard.audits.restoration, os, ray; print(ray.is_initialized(), 'RAY_AUTH_MODE' in os.environ)"
+    code = "import greycard.audits.restoration.run, os, ray; print(ray.is_initialized(), 'RAY_AUTH_MODE' in os.environ)"
     environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["False", "False"], done.stderr

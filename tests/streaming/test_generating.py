@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from greycard.audits.generation_configs import GeneratorSystem, RealismConfig
-from greycard.audits.generation_scores import frames_of, measure_name
-from greycard.audits.generation_states import load_state, make_state, save_state
+from greycard.audits.generation.configs import GeneratorSystem, RealismConfig
+from greycard.audits.generation.scores import frames_of, measure_name
+from greycard.audits.generation.states import load_state, make_state, save_state
 from greycard.classifiers import ResNet32Config
 from greycard.datasets.storage import Folder
 from greycard.generators import StyleGan2Config
@@ -18,7 +18,7 @@ from greycard.layers.weights import save_weights
 from greycard.metrics.generation.inception import InceptionConfig
 from greycard.streaming.columns import DECODE_ERROR, pixel_column
 from greycard.streaming.generating import GenerationStage, seed_rows
-from tests.audits.generators import KINDS, SIZE, ReaderConfig, ToyConfig, images_of
+from tests.audits.generation.generators import KINDS, SIZE, ReaderConfig, ToyConfig, images_of
 
 FEW = RealismConfig(splits=4, subsets=5, subset=30, resamples=50)
 SYSTEMS = (GeneratorSystem(name="reference", images="real"), GeneratorSystem(name="made", generator=ToyConfig()))

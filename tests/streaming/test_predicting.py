@@ -7,7 +7,7 @@ import torch
 
 from greycard.streaming.columns import DECODE_ERROR, PIXELS, pixel_column
 from greycard.streaming.predicting import PredictionStage, probability_lists
-from tests.audits.predictors import MARK, SIZE, PlantedConfig
+from tests.audits.prediction.predictors import MARK, SIZE, PlantedConfig
 
 
 def block(told, marked=(), broken=()):

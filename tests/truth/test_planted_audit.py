@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from greycard.audits.configs import RestorationAudit, System
-from greycard.audits.restoration import run
+from greycard.audits.restoration.configs import RestorationAudit, System
+from greycard.audits.restoration.run import run
 from greycard.codecs import RawConfig
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.loading import load_images

@@ -4,9 +4,6 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from greycard.audits.configs import RestorationAudit
-from greycard.audits.prediction_configs import PredictionAudit
-from greycard.audits.tables import AuditError
 from greycard.datasets.manifest import Manifest, ManifestError, ShardFile
 from greycard.datasets.storage import Folder
 
@@ -46,33 +43,3 @@ def _problem(folder: Folder, shard: ShardFile) -> str:
         f"{place} is not the file that the manifest describes: its SHA-256 is {digest.hexdigest()}, expected "
         f"{shard.sha256} ({shard.bytes:,} bytes)"
     )
-
-
-def check_sizes(config: RestorationAudit) -> None:
-    """Check that the images of an audit are large enough for each of its measures.
-
-    Raises:
-        AuditError: a measure needs larger images.
-    """
-    for measure in config.measures:
-        least = getattr(measure, "min_size", 1)
-        if config.size < least:
-            raise AuditError(
-                f"measure {measure.name!r} needs images of at least {least} x {least} pixels, and audit.size is "
-                f"{config.size}: raise audit.size, or leave {measure.name!r} out of audit.measures"
-            )
-
-
-def check_predictor_sizes(config: PredictionAudit) -> None:
-    """Check that the images of an audit are large enough for each of its predictors.
-
-    Raises:
-        AuditError: a predictor needs larger images.
-    """
-    for system in config.systems:
-        check = getattr(system.classifier, "check_size", None)
-        try:
-            if check is not None:
-                check(config.size, config.size)
-        except ValueError as error:
-            raise AuditError(f"system {system.name}: {error} (images have audit.size {config.size})") from None

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from greycard.audits.configs import ImageAudit
 from greycard.audits.images import Images
+from greycard.audits.pinning import Pinned
 from greycard.audits.tables import AuditError, failures, missing_ids, read_table, write_table
-from greycard.audits.weights import Pinned
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, POINT, SPLIT

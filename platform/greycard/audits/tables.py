@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -45,12 +44,6 @@ def missing_ids(output: Folder, expected: Iterable[str]) -> set[str]:
     return wanted - counts.keys()
 
 
-def build_table(output: Folder, system: str) -> pa.Table:
-    """Return a system's audit table: image_id, then point, ascending; no image in it."""
-    table = pa.concat_tables([explode(part, system) for part in _parts(output)]).combine_chunks()
-    return table.take(pc.sort_indices(table, sort_keys=[(IMAGE_ID, "ascending"), (POINT, "ascending")]))
-
-
 def build_rows(output: Folder, system: str, without: str = RECONSTRUCTION) -> pa.Table:
     """Return a table of one row an image, image_id ascending; labels become plain strings.
 
@@ -59,12 +52,12 @@ def build_rows(output: Folder, system: str, without: str = RECONSTRUCTION) -> pa
         system: whose they are.
         without: columns whose names start with this stay behind.
     """
-    table = pa.concat_tables([_plain(part) for part in _parts(output, without)]).combine_chunks()
+    table = pa.concat_tables([plain_columns(part) for part in written_parts(output, without)]).combine_chunks()
     table = table.take(pc.sort_indices(table, sort_keys=[(IMAGE_ID, "ascending")]))
     return table.add_column(0, SYSTEM, pa.array([system] * len(table), pa.string()))
 
 
-def _parts(output: Folder, without: str = RECONSTRUCTION) -> Iterator[pa.Table]:
+def written_parts(output: Folder, without: str = RECONSTRUCTION) -> Iterator[pa.Table]:
     """Yield what each written file holds, without images (or other columns that start so)."""
     for name in output.names():
         if name.endswith(".parquet"):
@@ -73,7 +66,7 @@ def _parts(output: Folder, without: str = RECONSTRUCTION) -> Iterator[pa.Table]:
                 yield pq.read_table(file, columns=columns)
 
 
-def _plain(rows: pa.Table) -> pa.Table:
+def plain_columns(rows: pa.Table) -> pa.Table:
     """Turn dictionary-encoded columns into plain ones."""
     kinds = {field.name: field.type for field in rows.schema}
     return pa.table(
@@ -82,21 +75,6 @@ def _plain(rows: pa.Table) -> pa.Table:
             for name, kind in kinds.items()
         }
     )
-
-
-def explode(rows: pa.Table, system: str) -> pa.Table:
-    """Turn one row an image with lists into one row an image and point; labels become plain strings."""
-    rows = _plain(rows).combine_chunks()
-    lengths = pc.list_value_length(rows[POINT])
-    repeat = pa.array(np.repeat(np.arange(len(rows)), lengths.to_numpy(zero_copy_only=False)))
-    columns = {SYSTEM: pa.array([system] * len(repeat), pa.string())}
-    for name in rows.column_names:
-        column = rows[name]
-        if pa.types.is_list(column.type):
-            columns[name] = pc.list_flatten(column)
-        else:
-            columns[name] = column.take(repeat)
-    return pa.table(columns)
 
 
 def write_table(table: pa.Table, folder: Folder, name: str) -> str:

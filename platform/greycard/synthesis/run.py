@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from greycard.audits.pinning import Pinned, pin
 from greycard.audits.systems import digest_of, part_of
-from greycard.audits.weights import Pinned, pin
 from greycard.config import to_dict
 from greycard.datasets.manifest import Manifest, check_classes
 from greycard.datasets.shards import write_shards

@@ -5,7 +5,6 @@ killed and started again in the same directory continues the same run, which end
 of a job talks to the store; workers hand back rows.
 """
 
-from greycard.places import DirectoryError, check_outlives
 from greycard.tracking.endings import Terminated
 from greycard.tracking.fetching import fetch
 from greycard.tracking.jobs import job_run
@@ -14,11 +13,9 @@ from greycard.tracking.store import ConfigChangedError, TrackingError, check_sto
 
 __all__ = [
     "ConfigChangedError",
-    "DirectoryError",
     "Run",
     "Terminated",
     "TrackingError",
-    "check_outlives",
     "check_store",
     "fetch",
     "job_run",

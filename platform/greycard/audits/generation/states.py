@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from greycard.audits.generation_configs import RealismConfig
+from greycard.audits.generation.configs import RealismConfig
 from greycard.datasets.storage import Folder
 from greycard.metrics.generation.discrepancy import ShareCounts
 from greycard.metrics.generation.states import (

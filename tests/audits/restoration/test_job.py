@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from greycard.audits.configs import RestorationAudit, System
+from greycard.audits.restoration.configs import RestorationAudit, System
 from greycard.codecs import HyperpriorConfig, JpegConfig
 from greycard.metrics.full_reference.distortion import Mse, Psnr
 from greycard.metrics.restoration.findings import FindingsConfig
+from greycard.places import DirectoryError
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from greycard.tracking import DirectoryError
 from jobs.audit import AuditJob, audit, paper000, with_models
 from jobs.report import ReportConfig
 from tests.streaming.doubles import write_tiles

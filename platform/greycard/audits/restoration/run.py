@@ -14,9 +14,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from greycard.audits.checks import check_shards, check_sizes
-from greycard.audits.configs import RestorationAudit, System
+from greycard.audits.checks import check_shards
 from greycard.audits.images import Images, choose_images, class_sets
+from greycard.audits.pinning import Pinned, pin
+from greycard.audits.restoration.configs import RestorationAudit, System
+from greycard.audits.restoration.sizes import check_sizes
+from greycard.audits.restoration.tables import build_table
 from greycard.audits.systems import (
     SystemAudit,
     SystemResult,
@@ -26,8 +29,7 @@ from greycard.audits.systems import (
     identity_of,
     part_of,
 )
-from greycard.audits.tables import AuditError, build_table
-from greycard.audits.weights import Pinned, pin
+from greycard.audits.tables import AuditError
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.streaming.cluster import SessionConfig

@@ -14,12 +14,14 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from greycard.audits.checks import check_predictor_sizes, check_shards
+from greycard.audits.checks import check_shards
 from greycard.audits.images import Images, choose_images, class_sets
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
-from greycard.audits.prediction_pairs import compare_systems
-from greycard.audits.prediction_rows import predictions_of
-from greycard.audits.prediction_tables import PredictionFrames, make_frames
+from greycard.audits.pinning import pin
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.pairs import compare_systems
+from greycard.audits.prediction.rows import predictions_of
+from greycard.audits.prediction.sizes import check_predictor_sizes
+from greycard.audits.prediction.tables import PredictionFrames, make_frames
 from greycard.audits.systems import (
     SystemAudit,
     SystemResult,
@@ -30,7 +32,6 @@ from greycard.audits.systems import (
     part_of,
 )
 from greycard.audits.tables import AuditError, build_rows
-from greycard.audits.weights import pin
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.prediction.tables import Predictions

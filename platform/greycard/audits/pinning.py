@@ -5,6 +5,8 @@ A path can hold other weights tomorrow, so the content is part of what names a s
 
 import dataclasses
 import hashlib
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -50,3 +52,17 @@ def _fingerprint(path: Path) -> str:
     for file in [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file()):
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+_ABSOLUTE = re.compile(r"/|~|[a-z][a-z0-9+.-]+:")  # a path from the root or a URI
+
+
+def under(folder: str, config: Any) -> Any:
+    """Return a config with its relative weights within a folder; URIs and absolute paths stay."""
+    base, mark, options = folder.partition("?")
+    named = getattr(config, "weights", "")
+    if not named:
+        return config
+    uris = (named,) if isinstance(named, str) else named
+    places = tuple(uri if _ABSOLUTE.match(uri) else f"{base.rstrip('/')}/{uri}{mark}{options}" for uri in uris)
+    return replace(config, weights=places[0] if isinstance(named, str) else places)

@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 import pytest
 import torch
 
-from greycard.audits.prediction import run
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.run import run
 from greycard.audits.tables import AuditError
 from greycard.classifiers import ResNetConfig, SlimCnnConfig
 from greycard.config import ConfigError, from_dict, override, to_dict
@@ -19,7 +19,17 @@ from greycard.metrics.prediction.findings import PredictionConfig
 from greycard.metrics.prediction.squeezing import SqueezingConfig
 from greycard.streaming.cluster import RayError, SessionConfig
 from greycard.streaming.pipeline import Resources
-from tests.audits.predictors import BROKEN, EACH, GENDERS, RACES, SIZE, SMILE, WRONG, PlantedConfig, write_smiles
+from tests.audits.prediction.predictors import (
+    BROKEN,
+    EACH,
+    GENDERS,
+    RACES,
+    SIZE,
+    SMILE,
+    WRONG,
+    PlantedConfig,
+    write_smiles,
+)
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 

@@ -6,8 +6,8 @@ from typing import Final
 import pandas as pd
 import pyarrow as pa
 
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem, joined
-from greycard.audits.prediction_rows import in_all, predictions_of
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem, joined
+from greycard.audits.prediction.rows import in_all, predictions_of
 from greycard.metrics.prediction.seeds import compare_seeds
 from greycard.metrics.prediction.squeezing import check_squeezing
 

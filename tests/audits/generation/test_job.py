@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from greycard.audits.generation_configs import GenerationAudit, GeneratorSystem, RealismConfig
+from greycard.audits.generation.configs import GenerationAudit, GeneratorSystem, RealismConfig
 from greycard.config import to_yaml
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
@@ -14,7 +14,7 @@ from jobs import command
 from jobs.audit import RECIPES, run_any
 from jobs.audit_generators import GenerationAuditJob, flat, with_models
 from jobs.audit_paper004 import DATA_REAL, DATA_SYNTHETIC, paper004_mnist
-from tests.audits.generators import SIZE, ReaderConfig, ToyConfig, write_kinds
+from tests.audits.generation.generators import SIZE, ReaderConfig, ToyConfig, write_kinds
 
 
 def job(shards, directory):

@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem, joined, tasks_of
-from greycard.audits.prediction_pairs import keyed, no_squeezing, squeezing_of
-from greycard.audits.prediction_rows import label_codes, predictions_of, probabilities_of
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem, joined, tasks_of
+from greycard.audits.prediction.pairs import keyed, no_squeezing, squeezing_of
+from greycard.audits.prediction.rows import label_codes, predictions_of, probabilities_of
 from greycard.metrics.prediction.findings import FULL_SPLIT, HARD, SOFT, PredictionFindings, summarise
 from greycard.metrics.prediction.paper002 import beside_paper
 from greycard.schema import ERROR, OK, STATUS

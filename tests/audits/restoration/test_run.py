@@ -8,8 +8,8 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from greycard.audits.configs import RestorationAudit, System
-from greycard.audits.restoration import run
+from greycard.audits.restoration.configs import RestorationAudit, System
+from greycard.audits.restoration.run import run
 from greycard.audits.tables import AuditError
 from greycard.codecs import JpegConfig, RawConfig
 from greycard.config import ConfigError, from_dict, override, to_dict

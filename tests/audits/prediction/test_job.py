@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
 from greycard.config import to_yaml
 from greycard.metrics.prediction.findings import PredictionConfig
 from greycard.metrics.prediction.squeezing import SqueezingConfig
@@ -17,7 +17,7 @@ from jobs.audit import RECIPES, AuditJob, run_any
 from jobs.audit_paper002 import paper002_celeba, paper002_siim, paper002_utkface, systems_of
 from jobs.audit_predictions import PredictionAuditJob
 from jobs.paper002 import training, utkface
-from tests.audits.predictors import SIZE, PlantedConfig, write_smiles
+from tests.audits.prediction.predictors import SIZE, PlantedConfig, write_smiles
 
 
 def job(shards, directory):

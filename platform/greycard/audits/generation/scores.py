@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greycard.audits.generation_configs import REFERENCE, GeneratorSystem, RealismConfig
-from greycard.audits.generation_states import Realism, SetState, total
+from greycard.audits.generation.configs import REFERENCE, GeneratorSystem, RealismConfig
+from greycard.audits.generation.states import Realism, SetState, total
 from greycard.metrics.generation.discrepancy import (
     Corrected,
     corrected_shares,

@@ -6,9 +6,9 @@ import pyarrow.compute as pc
 import pytest
 import torch
 
-from greycard.audits.generation import run
-from greycard.audits.generation_configs import GenerationAudit, GeneratorSystem, RealismConfig
-from greycard.audits.generation_states import make_state
+from greycard.audits.generation.configs import GenerationAudit, GeneratorSystem, RealismConfig
+from greycard.audits.generation.run import run
+from greycard.audits.generation.states import make_state
 from greycard.audits.tables import AuditError
 from greycard.classifiers import ResNet32Config
 from greycard.config import ConfigError, from_dict, override, to_dict
@@ -22,7 +22,7 @@ from greycard.metrics.generation.states import FeatureMoments
 from greycard.metrics.no_reference import Brisque, ClipIqa, EqFace, Niqe
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from tests.audits.generators import KINDS, SIZE, ReaderConfig, ToyConfig, write_kinds
+from tests.audits.generation.generators import KINDS, SIZE, ReaderConfig, ToyConfig, write_kinds
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 

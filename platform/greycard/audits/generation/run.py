@@ -15,16 +15,11 @@ import pandas as pd
 import pyarrow as pa
 
 from greycard.audits.checks import check_shards
-from greycard.audits.generation_configs import (
-    REFERENCE,
-    GenerationAudit,
-    GeneratorSystem,
-    RealismConfig,
-    image_set,
-)
-from greycard.audits.generation_scores import PUBLISHED, frames_of
-from greycard.audits.generation_states import SetState, load_state, make_state, save_state
+from greycard.audits.generation.configs import REFERENCE, GenerationAudit, GeneratorSystem, RealismConfig, image_set
+from greycard.audits.generation.scores import PUBLISHED, frames_of
+from greycard.audits.generation.states import SetState, load_state, make_state, save_state
 from greycard.audits.images import Images, choose_images
+from greycard.audits.pinning import Pinned, pin
 from greycard.audits.systems import (
     SystemAudit,
     SystemResult,
@@ -36,7 +31,6 @@ from greycard.audits.systems import (
     plain,
 )
 from greycard.audits.tables import AuditError, build_rows, write_table
-from greycard.audits.weights import Pinned, pin
 from greycard.datasets.manifest import Manifest, check_classes
 from greycard.datasets.storage import Folder
 from greycard.metrics.generation.inception import InceptionConfig

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from greycard.audits.prediction_configs import PredictionAudit, PredictorSystem
-from greycard.audits.prediction_pairs import compare_systems
-from greycard.audits.prediction_rows import predictions_of
-from greycard.audits.prediction_tables import make_frames
+from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.pairs import compare_systems
+from greycard.audits.prediction.rows import predictions_of
+from greycard.audits.prediction.tables import make_frames
 from greycard.metrics.prediction.findings import PredictionConfig, batch_means
 from greycard.metrics.prediction.seeds import compare_seeds
 from greycard.metrics.prediction.squeezing import SqueezingConfig
-from tests.audits.predictors import PlantedConfig
+from tests.audits.prediction.predictors import PlantedConfig
 
 ATTRIBUTES = {"smile": ("no", "yes"), "race": ("a", "b"), "age": ("young", "old")}
 AGES = ATTRIBUTES["age"]

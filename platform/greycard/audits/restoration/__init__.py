@@ -1,0 +1,1 @@
+"""Audits of codecs: images against what comes back of them."""
