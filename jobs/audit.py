@@ -39,8 +39,11 @@ from greycard.places import check_outlives
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
 from greycard.tracking import Run, job_run
-from jobs import audit_generators, audit_paper002, audit_paper004, audit_predictions, command, train
+from jobs import audit_paper002, audit_paper004, command
+from jobs.audit_generators import AuditedGenerations, GenerationAuditJob, audit_generators
+from jobs.audit_predictions import Audited, PredictionAuditJob, audit_predictions
 from jobs.report import ReportConfig, Reported, ReportJob, fitted, make
+from jobs.train import classifiers_paper, codecs_paper, demo_classifiers, demo_codecs, photos_codecs
 from jobs.train_plan import ClassifierTraining, CodecTraining, TrainJob, trained_classifiers, trained_codec
 
 PIXEL_MEASURES = (Mse(), Psnr(), Ssim())
@@ -105,15 +108,15 @@ def audit(job: AuditJob) -> Reported:
     return reported
 
 
-AnyAudit = AuditJob | audit_predictions.PredictionAuditJob | audit_generators.GenerationAuditJob
-AnyAudited = Reported | audit_predictions.Audited | audit_generators.AuditedGenerations
+AnyAudit = AuditJob | PredictionAuditJob | GenerationAuditJob
+AnyAudited = Reported | Audited | AuditedGenerations
 
 
 def run_any(job: AnyAudit) -> AnyAudited:
     """Run an audit of any kind."""
-    if isinstance(job, audit_generators.GenerationAuditJob):
-        return audit_generators.audit_generators(job)
-    return audit(job) if isinstance(job, AuditJob) else audit_predictions.audit_predictions(job)
+    if isinstance(job, GenerationAuditJob):
+        return audit_generators(job)
+    return audit(job) if isinstance(job, AuditJob) else audit_predictions(job)
 
 
 def with_models(job: AuditJob) -> RestorationAudit:
@@ -136,7 +139,7 @@ def _log_system(system: SystemResult, tracked: Run) -> None:
     tracked.log_metrics(numbers)
 
 
-def systems_of(job: TrainJob) -> tuple[System, ...]:
+def codec_systems(job: TrainJob) -> tuple[System, ...]:
     """Return a training job's codec chains as systems."""
     chains = [item for item in job.models if isinstance(item, CodecTraining)]
     return tuple(System(name=chain.name, codec=trained_codec(job, chain)) for chain in chains)
@@ -162,22 +165,22 @@ def jpeg() -> AuditJob:
     )
 
 
-def paper000() -> AuditJob:
+def paper000_audit() -> AuditJob:
     """Paper 000: JPEG and the three CompressAI codecs at five λ on RFW, seen by six phenotype classifiers x 5 seeds."""
     return AuditJob(
         audit=RestorationAudit(
             study="paper000",
             shards="runs/shards/rfw",
-            systems=(RAW, System(name="jpeg", codec=JpegConfig()), *systems_of(train.codecs_paper())),
+            systems=(RAW, System(name="jpeg", codec=JpegConfig()), *codec_systems(codecs_paper())),
             measures=(*PIXEL_MEASURES, Lpips()),
-            classifiers=classifiers_of(train.classifiers_paper()),
+            classifiers=classifiers_of(classifiers_paper()),
             resize=True,
             directory="runs/paper000/audit",
         )
     )
 
 
-def demo() -> AuditJob:
+def demo_audit() -> AuditJob:
     """The audit of `make demo`: JPEG and a small Hyperprior from unbalanced and balanced training, on drawn faces."""
     return AuditJob(
         audit=RestorationAudit(
@@ -186,10 +189,10 @@ def demo() -> AuditJob:
             systems=(
                 RAW,
                 System(name="jpeg", codec=JpegConfig(qualities=(1, 5, 10, 25, 50), tables="once")),
-                *systems_of(train.demo_codecs()),
+                *codec_systems(demo_codecs()),
             ),
             measures=(*PIXEL_MEASURES, Lpips()),
-            classifiers=classifiers_of(train.demo_classifiers()),
+            classifiers=classifiers_of(demo_classifiers()),
             directory="runs/demo/audit",
         ),
         report=ReportConfig(
@@ -199,7 +202,7 @@ def demo() -> AuditJob:
     )
 
 
-def photos() -> AuditJob:
+def photos_audit() -> AuditJob:
     """The audit of `make photos`: JPEG and three small neural codecs on photographs, by photograph."""
     return AuditJob(
         audit=RestorationAudit(
@@ -208,7 +211,7 @@ def photos() -> AuditJob:
             systems=(
                 RAW,
                 System(name="jpeg", codec=JpegConfig(qualities=(1, 5, 10, 25, 50, 75), tables="once")),
-                *systems_of(train.photos_codecs()),
+                *codec_systems(photos_codecs()),
             ),
             measures=(*PIXEL_MEASURES, Lpips()),
             directory="runs/photos/audit",
@@ -221,9 +224,9 @@ def photos() -> AuditJob:
 
 RECIPES: dict[str, Callable[[], AnyAudit]] = {
     "jpeg": jpeg,
-    "paper000": paper000,
-    "demo": demo,
-    "photos": photos,
+    "paper000": paper000_audit,
+    "demo": demo_audit,
+    "photos": photos_audit,
     **audit_paper002.RECIPES,
     **audit_paper004.RECIPES,
 }

@@ -195,7 +195,7 @@ class _Named(NamedTuple):
     digest: str
 
 
-def systems_of(job: TrainJob, names: Iterable[str] = ()) -> tuple[GeneratorSystem, ...]:
+def generator_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[GeneratorSystem, ...]:
     """Return a training job's generators as systems; the set's name is the variant.
 
     Args:

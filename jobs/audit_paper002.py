@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
-from jobs import paper002
 from jobs.audit_predictions import PredictionAuditJob
+from jobs.paper002 import Setting, celeba, siim, training, utkface
 from jobs.train_plan import TrainJob, trained_models
 from jobs.train_predictors import PredictorTraining
 
 
-def systems_of(job: TrainJob, names: Iterable[str] = ()) -> tuple[PredictorSystem, ...]:
+def predictor_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[PredictorSystem, ...]:
     """Return a training job's predictors as systems, each fair phase beside the baseline that it started from.
 
     Args:
@@ -42,27 +42,27 @@ def systems_of(job: TrainJob, names: Iterable[str] = ()) -> tuple[PredictorSyste
 
 def paper002_celeba() -> PredictionAuditJob:
     """Table 1 of paper 002: SlimCNN on CelebA's validation split, Smiling by Male and by Young, six losses each."""
-    return _paper(paper002.celeba())
+    return _paper(celeba())
 
 
 def paper002_utkface() -> PredictionAuditJob:
     """Table 2 of paper 002: EfficientNet-B1 on UTKFace's validation split, age group by gender and by race."""
-    return _paper(paper002.utkface())
+    return _paper(utkface())
 
 
 def paper002_siim() -> PredictionAuditJob:
     """Table 3 of paper 002: EfficientNet-B1 on SIIM-ISIC's validation split, diagnosis by sex."""
-    return _paper(paper002.siim())
+    return _paper(siim())
 
 
-def _paper(setting: paper002.Setting) -> PredictionAuditJob:
-    trained = paper002.training(setting)
+def _paper(setting: Setting) -> PredictionAuditJob:
+    trained = training(setting)
     return PredictionAuditJob(
         audit=PredictionAudit(
             study=trained.study,
             shards=trained.shards,
             split="val",  # the paper reports validation numbers
-            systems=systems_of(trained),
+            systems=predictor_systems(trained),
             targets=(setting.target,),
             sensitive=tuple((name,) for name in setting.sensitive),
             size=setting.size,

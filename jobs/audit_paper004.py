@@ -13,8 +13,16 @@ from greycard.classifiers import ClassifierConfig, ResNetConfig
 from greycard.datasets import cifar10, mnist
 from greycard.datasets.groups import RACE_MIXES, race_shares
 from greycard.schema import RACE
-from jobs import paper004
-from jobs.audit_generators import GenerationAuditJob, systems_of
+from jobs.audit_generators import GenerationAuditJob, generator_systems
+from jobs.paper004 import FFHQ_RACES, FFHQ_SHARES, QUALITY, RowsConfig, cifar, faces_small, ffhq, mnist_small
+from jobs.paper004 import paper004_cifar as train_cifar
+from jobs.paper004 import paper004_cifar_synthetic as train_cifar_synthetic
+from jobs.paper004 import paper004_faces as train_faces
+from jobs.paper004 import paper004_faces_synthetic as train_faces_synthetic
+from jobs.paper004 import paper004_ffhq as train_ffhq
+from jobs.paper004 import paper004_ffhq_synthetic as train_ffhq_synthetic
+from jobs.paper004 import paper004_mnist as train_mnist
+from jobs.paper004 import paper004_mnist_synthetic as train_mnist_synthetic
 from jobs.train_plan import MODELS, TrainJob
 
 DATA_REAL: Final = "data_real"
@@ -23,7 +31,7 @@ DATA_SYNTHETIC: Final = "data_synthetic"
 
 
 def audit_of(
-    rows: paper004.RowsConfig,
+    rows: RowsConfig,
     jobs: tuple[TrainJob, ...],
     classifier: ClassifierConfig,
     *,
@@ -51,7 +59,7 @@ def audit_of(
     values: dict[str, Any] = {
         "study": f"paper004-{setting}",
         "systems": (
-            *(system for job in jobs for system in systems_of(job)),
+            *(system for job in jobs for system in generator_systems(job)),
             *(GeneratorSystem(name=name, images=shards) for name, shards in sets),
         ),
         "count": count,
@@ -75,38 +83,38 @@ def measuring(setting: str, task: str, classes: tuple[str, ...], **changes: int 
 def paper004_cifar() -> GenerationAuditJob:
     """Tables 3, 4 and 5 of paper 004: eight generators of CIFAR-10's long tail, 50,000 images each."""
     return audit_of(
-        paper004.cifar(),
-        (paper004.paper004_cifar(), paper004.paper004_cifar_synthetic()),
+        cifar(),
+        (train_cifar(), train_cifar_synthetic()),
         measuring("cifar10", "label", cifar10.CLASSES, stem="small"),
         setting="cifar10",
         count=50_000,
         paths=10_000,
-        quality=paper004.QUALITY["CIFAR10-LT"],
+        quality=QUALITY["CIFAR10-LT"],
     )
 
 
 def paper004_ffhq() -> GenerationAuditJob:
     """Tables 1 and 2 of paper 004: seven generators of FFHQ by race, 50,000 images each."""
     return audit_of(
-        paper004.ffhq(),
-        (paper004.paper004_ffhq(), paper004.paper004_ffhq_synthetic()),
-        measuring("ffhq", RACE.name, paper004.FFHQ_RACES),
+        ffhq(),
+        (train_ffhq(), train_ffhq_synthetic()),
+        measuring("ffhq", RACE.name, FFHQ_RACES),
         setting="ffhq",
         printed="FFHQ",
         count=50_000,
         paths=10_000,
-        quality=paper004.QUALITY["FFHQ"],
+        quality=QUALITY["FFHQ"],
         reference="runs/paper004/ffhq/shards/real",
         reference_split="val",
-        realism=RealismConfig(unbalanced=paper004.FFHQ_SHARES),
+        realism=RealismConfig(unbalanced=FFHQ_SHARES),
     )
 
 
 def paper004_mnist() -> GenerationAuditJob:
     """The same rows on MNIST-5k, small networks, 5,000 images each."""
     return audit_of(
-        paper004.mnist_small(),
-        (paper004.paper004_mnist(), paper004.paper004_mnist_synthetic()),
+        mnist_small(),
+        (train_mnist(), train_mnist_synthetic()),
         measuring("mnist", "digit", mnist.DIGITS, stem="small", width=16),
         setting="mnist",
         count=5000,
@@ -117,8 +125,8 @@ def paper004_mnist() -> GenerationAuditJob:
 def paper004_mnist_biased() -> GenerationAuditJob:
     """The generators of real images alone and their set, before anything was synthesised."""
     return audit_of(
-        paper004.mnist_small(),
-        (paper004.paper004_mnist(),),
+        mnist_small(),
+        (train_mnist(),),
         measuring("mnist", "digit", mnist.DIGITS, stem="small", width=16),
         setting="mnist",
         count=5000,
@@ -129,8 +137,8 @@ def paper004_mnist_biased() -> GenerationAuditJob:
 def paper004_faces() -> GenerationAuditJob:
     """The same rows on drawn faces (not people), small networks, 5,000 images each."""
     return audit_of(
-        paper004.faces_small(),
-        (paper004.paper004_faces(), paper004.paper004_faces_synthetic()),
+        faces_small(),
+        (train_faces(), train_faces_synthetic()),
         measuring("faces", RACE.name, RACE.classes, stem="small", width=16),
         setting="faces",
         printed="FFHQ",

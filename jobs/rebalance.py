@@ -23,9 +23,10 @@ import pandas as pd
 from greycard.places import check_outlives
 from greycard.streaming.cluster import session
 from greycard.tracking import Run, job_run
-from jobs import command, rebalance_recipes
+from jobs import command
 from jobs.rebalance_models import Trained, train_classifiers, train_rows
 from jobs.rebalance_plan import REAL, RebalanceJob
+from jobs.rebalance_recipes import RECIPES
 from jobs.rebalance_report import Study, notes_of, write_report
 from jobs.rebalance_sets import Sets
 from jobs.rebalance_steps import Clock, audit, log_sets, synthesise
@@ -96,8 +97,6 @@ def _carry_out(job: RebalanceJob, sets: Sets, run: Run) -> Study:
         result, frames = audit(job, sets, judges, syntheses, trained, run)
     return Study(manifests, judges, trained, syntheses, result, frames, clock.seconds)
 
-
-RECIPES = rebalance_recipes.RECIPES
 
 if __name__ == "__main__":
     sys.exit(command.main("rebalance", RECIPES, rebalance, __doc__))

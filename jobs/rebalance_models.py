@@ -19,11 +19,11 @@ from greycard.layers.weights import read_description
 from greycard.streaming.cluster import Demand, require
 from greycard.tracking import Run
 from greycard.training.progress import write_json
-from jobs import paper004
+from jobs.paper004 import BALANCED, DIRECTORY, SYNTHETIC, RowsConfig, row
 from jobs.rebalance_plan import REAL, REJECTION, RebalanceJob
 from jobs.rebalance_sets import Sets
 from jobs.train_driver import Driver, TrainError, outcome_of
-from jobs.train_generators import GeneratorTraining
+from jobs.train_generators import SEED, GeneratorTraining
 from jobs.train_plan import MODELS, Planned, TrainJob, plan, trained_generators, trained_models
 
 CLASSIFIERS: Final = "classifiers"
@@ -130,13 +130,13 @@ def train_rows(job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: M
         TrainError: ``real``, which all else follows from, could not be trained.
     """
     wanted = job.synthetic_rows if synthetic else tuple(name for name in job.rows if name not in job.synthetic_rows)
-    if paper004.BALANCED in wanted and not sets.balanced:
-        wanted = tuple(name for name in wanted if name != paper004.BALANCED)
+    if BALANCED in wanted and not sets.balanced:
+        wanted = tuple(name for name in wanted if name != BALANCED)
     if not wanted:
         return Trained({}, {}, {}, {})
     ordered = sorted(wanted, key=lambda name: name != REAL)
     trainings = tuple(_row(job, sets, judge, synthetic, name) for name in ordered)
-    training = _training(job, paper004.SYNTHETIC if synthetic else paper004.DIRECTORY, trainings)
+    training = _training(job, SYNTHETIC if synthetic else DIRECTORY, trainings)
     driver = _train(job, training, run)
     failed: dict[str, str] = {}
     for item in trainings:
@@ -157,7 +157,7 @@ def train_rows(job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: M
 def _row(
     job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: Mapping[str, str], name: str
 ) -> GeneratorTraining:
-    config = paper004.RowsConfig(
+    config = RowsConfig(
         generator=job.generator,
         training=job.training,
         fine_tune_images=job.fine_tune_images,
@@ -167,11 +167,11 @@ def _row(
         real=sets.real,
         synthetic=synthetic.get("rejection" if name == REJECTION else "search", ""),
         balanced=sets.balanced,
-        start=str(job.home / paper004.DIRECTORY / MODELS / f"{REAL}-seed{paper004.SEED}"),
+        start=str(job.home / DIRECTORY / MODELS / f"{REAL}-seed{SEED}"),
         seeds=job.seeds,
         samples=job.samples,
     )
-    return replace(paper004.row(config, _WEIGHTED_LIKE if name == REJECTION else name), name=name)
+    return replace(row(config, _WEIGHTED_LIKE if name == REJECTION else name), name=name)
 
 
 def _training(job: RebalanceJob, folder: str, models: Sequence[Any]) -> TrainJob:

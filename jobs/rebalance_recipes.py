@@ -26,10 +26,15 @@ from greycard.synthesis.config import SynthesisConfig
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, SgdConfig
 from greycard.training.stylegan2.config import AdversarialConfig
-from jobs import paper004, synthesize
+from jobs.paper004 import FFHQ_RACES, FFHQ_SHARES, QUALITY, RowsConfig, cifar, faces_small, mnist_small
+from jobs.paper004 import ffhq as ffhq_rows
 from jobs.rebalance_plan import DEFAULT, REAL, REJECTION, RebalanceJob
 from jobs.rebalance_sets import OneSource, OwnSources
 from jobs.shards import ShardsJob
+from jobs.synthesize import cifar10 as cifar10_synthesis
+from jobs.synthesize import faces as faces_synthesis
+from jobs.synthesize import ffhq_search
+from jobs.synthesize import mnist as mnist_synthesis
 from jobs.train_plan import ClassifierTraining, WorkersConfig
 
 _SOURCE: Final = SplitConfig(by="source")
@@ -42,7 +47,7 @@ def mnist() -> RebalanceJob:
     Of the 500 images of each digit 80 are the reference, 100 teach the measuring classifier, and 20 validate; a tail
     from 500 down to 50 would leave no zero to hold out.
     """
-    rows = paper004.mnist_small()
+    rows = mnist_small()
     digits = replace(_short(epochs=80), jitter=1.0)
     return RebalanceJob(
         study="mnist",
@@ -52,7 +57,7 @@ def mnist() -> RebalanceJob:
         judge=replace(_judge(rows.judge), loop=digits),
         measuring=replace(_measuring(rows.task, {rows.task: DIGITS}), loop=digits),
         printed="CIFAR10-LT",
-        **_small(rows, synthesize.mnist().synthesis),
+        **_small(rows, mnist_synthesis().synthesis),
     )
 
 
@@ -62,7 +67,7 @@ def faces_ffhq() -> RebalanceJob:
     The judge learns balanced faces, as the paper's judge of FFHQ comes from other data: one that learnt the twenty
     Indian faces of the unbalanced ones knew 4 % of others.
     """
-    rows = paper004.faces_small()
+    rows = faces_small()
     home = "runs/paper004/faces"
 
     def drawn(name: str, count: int, mix: str, seed: int, split: SplitConfig) -> ShardsJob:
@@ -70,7 +75,7 @@ def faces_ffhq() -> RebalanceJob:
         return ShardsJob(source=source, directory=f"{home}/shards/{name}", split=split)
 
     training = SplitConfig(train=0.9, val=0.1, test=0.0)
-    settings = _small(rows, synthesize.faces().synthesis)
+    settings = _small(rows, faces_synthesis().synthesis)
     realism = replace(settings["audit"].realism, unbalanced=race_shares(RACE_MIXES["ffhq_like"]))
     return RebalanceJob(
         study="faces_ffhq",
@@ -131,7 +136,7 @@ def cifar10() -> RebalanceJob:
     part, which also validates them (their last epoch is taken, so nothing is chosen by it). The paper's judge is a
     ResNet-32 of four times the usual width; its training method (GLMC) is replaced by weighted classes here.
     """
-    rows = paper004.cifar()
+    rows = cifar()
     classes = {rows.task: CIFAR10}
     home = "runs/paper004/cifar10"
     whole = ShardsJob(
@@ -153,7 +158,7 @@ def cifar10() -> RebalanceJob:
         ),
         judge=replace(_judge(rows.judge), loop=loop),
         measuring=replace(_measuring(rows.task, classes, width=64), loop=loop),
-        **_full(rows, classes, synthesize.cifar10().synthesis, "CIFAR10-LT"),
+        **_full(rows, classes, cifar10_synthesis().synthesis, "CIFAR10-LT"),
     )
 
 
@@ -164,8 +169,8 @@ def ffhq() -> RebalanceJob:
     of your own too (``data.measuring.source.path``), with the same classes and its own splits. The reference is FFHQ's
     validation part, cut to as many images a class as the rarest has: few, so set data.reference where you have more.
     """
-    rows = paper004.ffhq()
-    classes = {rows.task: paper004.FFHQ_RACES}
+    rows = ffhq_rows()
+    classes = {rows.task: FFHQ_RACES}
     home = "runs/paper004/ffhq"
     faces = ShardsJob(
         source=FfhqConfig(images="images1024x1024", labels="race.csv", classes=classes),
@@ -186,11 +191,11 @@ def ffhq() -> RebalanceJob:
         ),
         judge=replace(_judge(rows.judge), loop=loop),
         measuring=replace(_measuring(rows.task, classes), classifier=_resnet18(rows.task, classes), loop=loop),
-        **_full(rows, classes, synthesize.ffhq_search().synthesis, "FFHQ", reference_split="val"),
+        **_full(rows, classes, ffhq_search().synthesis, "FFHQ", reference_split="val"),
     )
 
 
-def _small(rows: paper004.RowsConfig, synthesis: SynthesisConfig) -> dict[str, Any]:
+def _small(rows: RowsConfig, synthesis: SynthesisConfig) -> dict[str, Any]:
     """Return what the studies on two CPU cores share: 20,000 images of each generator are audited."""
     classes = {rows.task: rows.judge.class_sets[rows.task]}
     return {
@@ -210,7 +215,7 @@ def _small(rows: paper004.RowsConfig, synthesis: SynthesisConfig) -> dict[str, A
 
 
 def _full(
-    rows: paper004.RowsConfig,
+    rows: RowsConfig,
     classes: dict[str, tuple[str, ...]],
     synthesis: SynthesisConfig,
     printed: Literal["FFHQ", "CIFAR10-LT"],
@@ -229,16 +234,16 @@ def _full(
             size=rows.generator.size,
             count=50_000,
             paths=10_000,
-            realism=RealismConfig(unbalanced=paper004.FFHQ_SHARES if printed == "FFHQ" else ()),
+            realism=RealismConfig(unbalanced=FFHQ_SHARES if printed == "FFHQ" else ()),
             reference_split=reference_split,
-            quality=paper004.QUALITY[printed],
+            quality=QUALITY[printed],
             resources=_GPU,
         ),
         "workers": WorkersConfig(num_gpus=1.0, num_cpus=4.0),
     }
 
 
-def _shared(rows: paper004.RowsConfig) -> dict[str, Any]:
+def _shared(rows: RowsConfig) -> dict[str, Any]:
     names = ("task", "generator", "training", "fine_tune_images", "shares", "samples")
     return {name: getattr(rows, name) for name in names}
 

@@ -32,8 +32,7 @@ from greycard.datasets.sources import SourceConfig, open_source
 from greycard.datasets.splits import SplitConfig, hash_places
 from greycard.datasets.subsets import LongTailConfig
 from greycard.schema import IDENTITY, IMAGE_ID, SPLIT, unknown
-from jobs import shards
-from jobs.shards import ShardsJob
+from jobs.shards import ShardsJob, write
 
 Rows = NDArray[np.int64]  # of an index
 Parts = Mapping[str, Rows]  # split -> rows
@@ -168,7 +167,7 @@ class OwnSources:
     def write(self, directory: str) -> Sets:
         """Write the sets to where each job says, or find them; the study's own directory has no part in it."""
         jobs = {"real": self.real, "balanced": self.balanced, "measuring": self.measuring, "reference": self.reference}
-        return Sets(**{name: shards.write(job).uri if job else "" for name, job in jobs.items()})
+        return Sets(**{name: write(job).uri if job else "" for name, job in jobs.items()})
 
 
 SetsConfig = Annotated[OneSource | OwnSources, Field(discriminator="kind")]

@@ -12,8 +12,11 @@ from greycard.datasets.faces import FacesConfig
 from greycard.datasets.photos import PhotosConfig
 from greycard.datasets.splits import SplitConfig
 from greycard.streaming.cluster import SessionConfig, session
-from jobs import audit, command, shards, train
+from jobs import command
+from jobs.audit import AuditJob, audit, demo_audit, photos_audit
 from jobs.report import Reported
+from jobs.shards import ShardsJob, write
+from jobs.train import demo_classifiers, demo_codecs, photos_codecs, train
 from jobs.train_plan import TrainJob
 
 
@@ -30,9 +33,9 @@ class StudyJob:
     """
 
     root: str = ""
-    shards: tuple[shards.ShardsJob, ...]
+    shards: tuple[ShardsJob, ...]
     train: tuple[TrainJob, ...]
-    audit: audit.AuditJob
+    audit: AuditJob
     ray: SessionConfig
 
 
@@ -40,11 +43,11 @@ def study(job: StudyJob) -> Reported:
     """Run every job of the study, with one Ray for all."""
     job = rooted(job)
     for item in job.shards:
-        shards.write(item)
+        write(item)
     with session(job.ray):
         for training in job.train:
-            train.train(training)
-        reported = audit.audit(job.audit)
+            train(training)
+        reported = audit(job.audit)
     print("MLflow UI: make ui, then open http://127.0.0.1:5000")
     return reported
 
@@ -76,12 +79,12 @@ def rooted(job: StudyJob) -> StudyJob:
     )
 
 
-def demo() -> StudyJob:
+def demo_study() -> StudyJob:
     """Drawn faces (not people): does a codec trained on mostly Caucasian faces treat African faces worse?"""
 
-    def drawn(name: str, count: int, mix: str, seed: int, split: SplitConfig, an_identity: int = 4) -> shards.ShardsJob:
+    def drawn(name: str, count: int, mix: str, seed: int, split: SplitConfig, an_identity: int = 4) -> ShardsJob:
         source = FacesConfig(count=count, mix=mix, seed=seed, images_per_identity=an_identity)
-        return shards.ShardsJob(source=source, directory=f"runs/demo/shards/{name}", split=split)
+        return ShardsJob(source=source, directory=f"runs/demo/shards/{name}", split=split)
 
     training = SplitConfig(train=0.95, val=0.05, test=0.0)
     return StudyJob(
@@ -91,29 +94,29 @@ def demo() -> StudyJob:
             drawn("phenotypes", 6000, "balanced", 3, training, an_identity=1),
             drawn("test", 2000, "balanced", 4, SplitConfig(train=0.0, val=0.0, test=1.0)),
         ),
-        train=(train.demo_codecs(), train.demo_classifiers()),
-        audit=audit.demo(),
+        train=(demo_codecs(), demo_classifiers()),
+        audit=demo_audit(),
         ray=SessionConfig(),
     )
 
 
-def photos() -> StudyJob:
+def photos_study() -> StudyJob:
     """Real photographs from installed packages: three neural codecs and JPEG; the group is the photograph."""
     return StudyJob(
         shards=(
-            shards.ShardsJob(
+            ShardsJob(
                 source=PhotosConfig(),
                 directory="runs/photos/shards",
                 split=SplitConfig(by="image", train=0.7, val=0.1, test=0.2),
             ),
         ),
-        train=(train.photos_codecs(),),
-        audit=audit.photos(),
+        train=(photos_codecs(),),
+        audit=photos_audit(),
         ray=SessionConfig(),
     )
 
 
-RECIPES = {"demo": demo, "photos": photos}
+RECIPES = {"demo": demo_study, "photos": photos_study}
 
 if __name__ == "__main__":
     sys.exit(command.main("study", RECIPES, study, __doc__))

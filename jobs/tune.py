@@ -40,7 +40,8 @@ from greycard.streaming.cluster import Demand, require, session
 from greycard.tracking import Run, job_run
 from greycard.tracking.jobs import RECORD
 from greycard.tuning import SearchResult, search
-from jobs import command, shards
+from jobs import command
+from jobs.shards import write
 from jobs.train_driver import Driver, TrainedModel
 from jobs.train_plan import Planned, TrainJob, plan
 from jobs.tune_choice import Choice, Chosen, check_metrics, choose
@@ -100,7 +101,7 @@ def tune(job: TuneJob) -> Tuned:
     """
     check_outlives(job.directory)
     for item in job.shards:
-        shards.write(item)
+        write(item)
     manifest = Manifest.load(job.uri)
     family: Family = (
         PredictorFamily(job, manifest) if isinstance(job.trial, PredictorTrial) else CodecFamily(job, manifest)

@@ -14,7 +14,7 @@ from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
 from jobs import command
 from jobs.audit import RECIPES, AuditJob, run_any
-from jobs.audit_paper002 import paper002_celeba, paper002_siim, paper002_utkface, systems_of
+from jobs.audit_paper002 import paper002_celeba, paper002_siim, paper002_utkface, predictor_systems
 from jobs.audit_predictions import PredictionAuditJob
 from jobs.paper002 import training, utkface
 from tests.audits.prediction.predictors import SIZE, PlantedConfig, write_smiles
@@ -82,7 +82,7 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, tmp_path, monke
 
 
 def test_a_training_becomes_systems_with_their_baselines():
-    found = systems_of(training(utkface(), seeds=(0, 1)), names=("race",))
+    found = predictor_systems(training(utkface(), seeds=(0, 1)), names=("race",))
     assert [system.name for system in found][:3] == ["race-seed0", "race-iou-lam150-seed0", "race-eo_l2-lam150-seed0"]
     assert len(found) == 12
     assert found[1].baseline == "race-seed0"

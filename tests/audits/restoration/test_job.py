@@ -12,7 +12,7 @@ from greycard.metrics.restoration.findings import FindingsConfig
 from greycard.places import DirectoryError
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from jobs.audit import AuditJob, audit, paper000, with_models
+from jobs.audit import AuditJob, audit, paper000_audit, with_models
 from jobs.report import ReportConfig
 from tests.streaming.doubles import write_tiles
 
@@ -74,7 +74,7 @@ def test_relative_weights_lie_under_the_folder_of_models(root, expected):
     codec = HyperpriorConfig(width="tiny", lambdas=(1e-3, 1e-2, 1e-1, 1.0), weights=("runs/a/weights", *away))
     config = RestorationAudit(
         systems=(System(name="neural", codec=codec), System(name="jpeg", codec=JpegConfig())),
-        classifiers=(dataclasses.replace(paper000().audit.classifiers[0], weights="runs/a/weights"),),
+        classifiers=(dataclasses.replace(paper000_audit().audit.classifiers[0], weights="runs/a/weights"),),
     )
     found = with_models(AuditJob(audit=config, models=root))
     assert found.systems[0].codec.weights == (expected, *away)
@@ -83,4 +83,4 @@ def test_relative_weights_lie_under_the_folder_of_models(root, expected):
 
 
 def test_the_paper_runs_on_any_machine():
-    assert paper000().audit.resources.actors == 0
+    assert paper000_audit().audit.resources.actors == 0
