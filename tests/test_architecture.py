@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "platform" / "greycard"
+FIRST_PARTY = ("greycard", "jobs", "tune_spaces")
 
 # Lines from the bottom up. A module imports only from lines below its own; neighbours on a line stay apart.
 LINES = [
@@ -25,6 +26,8 @@ LINES = [
     {"studies"},
     {"recipes"},
     {"cli"},
+    {"tune_spaces"},
+    {"jobs"},
 ]
 
 HOUSES = {
@@ -36,18 +39,50 @@ HOUSES = {
     "matplotlib": {"reports"},
 }
 
+# Families are folders, and a family knows nothing of another one; what two of them need stands beside the folders.
+FAMILIES = {
+    "audits": {"restoration", "prediction", "generation"},
+    "metrics": {"restoration", "prediction", "generation"},
+}
 
-def modules():
+JOBS_LINES = 2500  # verbs, their tables of recipes, and benchmarks; everything else belongs in the package
+
+
+def package_modules():
     return sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem != "__init__")
 
 
-def part_of(path):
-    """The architecture's name for a module: its folder, or its file at the top."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+def modules():
+    beside = (path for name in ("jobs", "tune_spaces") for path in (ROOT / name).rglob("*.py"))
+    return [*package_modules(), *sorted(beside)]
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+def name_of(path):
+    """The dotted name of a module."""
+    base = PACKAGE.parent if path.is_relative_to(PACKAGE) else ROOT
+    return ".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part_of(name):
+    """The architecture's name for a dotted one: its folder in the package, or ``jobs`` or ``tune_spaces``."""
+    parts = name.split(".")
+    return parts[0] if parts[0] != "greycard" else parts[1] if len(parts) > 1 else ""
+
+
+def family_of(name):
+    """The family's folder that a dotted name lies in, "" if none."""
+    parts = name.split(".")
+    return f"{parts[1]}.{parts[2]}" if len(parts) > 2 and parts[2] in FAMILIES.get(parts[1], ()) else ""
+
+
+def imports(path, *, when_run=False):
+    """Names that a module imports; when it runs, those for types alone are left out."""
+    tree = ast.parse(path.read_text())
+    typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    unseen = {inner for node in typing for inner in ast.walk(node)} if when_run else set()
+    for node in ast.walk(tree):
+        if node in unseen:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -63,24 +98,50 @@ def line_of(part):
     raise AssertionError(f"{part} has no place in the import order: add it to LINES and to the architecture")
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_imports_go_one_way(path):
-    part = part_of(path)
+    part = part_of(name_of(path))
     for name in imports(path):
-        if not name.startswith("greycard."):
+        other = part_of(name)
+        if name.split(".")[0] not in FIRST_PARTY or other in (part, "", "__version__"):
             continue
-        other = name.split(".")[1]
-        if other in (part, "__version__"):
-            continue
-        assert line_of(other) < line_of(part), f"{path.relative_to(PACKAGE)} imports {name} from its own line or above"
+        assert line_of(other) < line_of(part), f"{name_of(path)} imports {name} from its own line or above"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_families_stay_apart(path):
+    family = family_of(name_of(path))
+    for name in imports(path):
+        other = family_of(name)
+        if family and other.split(".")[0] == family.split(".")[0]:
+            assert other == family, f"{name_of(path)} imports {name} of another family"
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_each_outside_system_has_one_house(path):
+    part = part_of(name_of(path))
     for name in imports(path):
         for system, houses in HOUSES.items():
-            if name == system or name.startswith(system + "."):
-                assert part_of(path) in houses, f"{path.relative_to(PACKAGE)} imports {name}; only {houses} may"
+            if part != "jobs" and (name == system or name.startswith(system + ".")):
+                assert part in houses, f"{name_of(path)} imports {name}; only {houses} may"
+
+
+def test_no_two_modules_import_each_other():
+    """Not even by a detour: the order of lines says nothing about modules of one folder."""
+    known = {name_of(path): path for path in modules()}
+    below = {
+        name: {found for found in imports(path, when_run=True) if found in known and found != name}
+        for name, path in known.items()
+    }
+    while leaves := [name for name, needed in below.items() if not needed & below.keys()]:
+        for name in leaves:
+            del below[name]
+    assert not below, f"import circles among {sorted(below)}"
+
+
+def test_jobs_hold_verbs_only():
+    lines = sum(len(path.read_text().splitlines()) for path in (ROOT / "jobs").rglob("*.py"))
+    assert lines <= JOBS_LINES, "library logic belongs in the package"
 
 
 def test_platform_is_a_source_root_and_not_a_package():
@@ -91,8 +152,7 @@ def test_platform_is_a_source_root_and_not_a_package():
 
 def test_importing_every_module_does_nothing():
     """No Ray, no threads, no environment, no seeds, no slow model libraries, no warning filters."""
-    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in modules()]
-    names = [name.removesuffix(".__init__") for name in names]
+    names = [name_of(path) for path in package_modules()]
     code = f"""
 import os, random, sys, threading, warnings
 import numpy, torch, pandas, pyarrow.parquet, pydantic, scipy.stats, matplotlib, ray, ray.data

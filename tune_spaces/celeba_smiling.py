@@ -5,12 +5,12 @@ is the mean over groups, as in the published code; EO has that loss's defaults.
 """
 
 from greycard.datasets import celeba
+from greycard.datasets.shards_job import ShardsJob
 from greycard.datasets.splits import SplitConfig
 from greycard.losses import Iou
+from greycard.recipes.paper002 import trainings as paper002
+from greycard.studies.tradeoff.plan import PredictorTrial, TuneJob
 from greycard.tuning import Choice, Float, Goal, SearchConfig
-from jobs import paper002
-from jobs.shards import ShardsJob
-from jobs.tune_plan import PredictorTrial, TuneJob
 
 
 def study() -> TuneJob:

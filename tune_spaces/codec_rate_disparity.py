@@ -6,16 +6,16 @@ Beyond paper 002: the same machinery for another family. Trials minimise ``R + Î
 
 from greycard.codecs import HyperpriorConfig
 from greycard.datasets.faces import FacesConfig
+from greycard.datasets.shards_job import ShardsJob
 from greycard.datasets.splits import SplitConfig
+from greycard.fitting.kinds.parity_codecs import ParityCodecTraining
+from greycard.fitting.plan import WorkersConfig
 from greycard.schema import RACE
+from greycard.studies.tradeoff.plan import CodecTrial, ConfirmConfig, Cost, TuneJob
 from greycard.training.loop import LoopConfig
 from greycard.training.objectives.parity import ParityRateDistortion
 from greycard.training.optimizers import AdamConfig, CosineConfig
 from greycard.tuning import Float, Goal, SearchConfig
-from jobs.shards import ShardsJob
-from jobs.train_parity import ParityCodecTraining
-from jobs.train_plan import WorkersConfig
-from jobs.tune_plan import CodecTrial, ConfirmConfig, Cost, TuneJob
 
 
 def study() -> TuneJob:

@@ -8,17 +8,17 @@ from typing import Final
 
 from greycard.classifiers import ResNetConfig
 from greycard.datasets.faces import SMILE, FacesConfig
+from greycard.datasets.shards_job import ShardsJob
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.subsets import SubsetConfig, ThinConfig
+from greycard.fitting.kinds.predictors import PredictorTraining
+from greycard.fitting.plan import WorkersConfig
 from greycard.losses import EoL2
 from greycard.schema import RACE
+from greycard.studies.tradeoff.plan import PredictorTrial, TuneJob
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig
 from greycard.tuning import Choice, Float, Goal, SearchConfig
-from jobs.shards import ShardsJob
-from jobs.train_plan import WorkersConfig
-from jobs.train_predictors import PredictorTraining
-from jobs.tune_plan import PredictorTrial, TuneJob
 
 SMILES: Final = 0.6
 KEPT: Final = 0.09  # of the smiling African faces in training: 12 % of the African faces smile there

@@ -9,16 +9,16 @@ from typing import Final
 
 from greycard.classifiers import ResNetConfig
 from greycard.datasets.mnist import COLOR, DIGITS, HIGH, MnistConfig
+from greycard.datasets.shards_job import ShardsJob
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.subsets import SubsetConfig, ThinConfig
+from greycard.fitting.kinds.predictors import PredictorTraining
+from greycard.fitting.plan import WorkersConfig
 from greycard.losses import EoL2
+from greycard.studies.tradeoff.plan import PredictorTrial, TuneJob
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig
 from greycard.tuning import Choice, Float, Goal, SearchConfig
-from jobs.shards import ShardsJob
-from jobs.train_plan import WorkersConfig
-from jobs.train_predictors import PredictorTraining
-from jobs.tune_plan import PredictorTrial, TuneJob
 
 TARGET: Final = "high"
 KEPT: Final = 0.1  # of the blue digits below 5 in training

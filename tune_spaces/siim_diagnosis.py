@@ -6,13 +6,13 @@ apart here; the published split by image is ``--set shards.0.split.by=permutatio
 1.8 % malignant images accuracy says little, so a choice may cost half a hundredth of the AUC instead.
 """
 
+from greycard.datasets.shards_job import ShardsJob
 from greycard.datasets.siim import SiimConfig
 from greycard.datasets.splits import SplitConfig
 from greycard.losses import Iou
+from greycard.recipes.paper002 import trainings as paper002
+from greycard.studies.tradeoff.plan import ConfirmConfig, Cost, PredictorTrial, TuneJob
 from greycard.tuning import Float, Goal, SearchConfig
-from jobs import paper002
-from jobs.shards import ShardsJob
-from jobs.tune_plan import ConfirmConfig, Cost, PredictorTrial, TuneJob
 
 
 def study() -> TuneJob:

@@ -6,13 +6,13 @@ trial.fair.reduction=sum``), for which the same λ weighs more by the number of 
 The paper also searches by gender: ``--set trial.training.sensitive=[gender]`` with a directory of its own.
 """
 
+from greycard.datasets.shards_job import ShardsJob
 from greycard.datasets.splits import PUBLISHED
 from greycard.datasets.utkface import UtkFaceConfig
 from greycard.losses import Iou
+from greycard.recipes.paper002 import trainings as paper002
+from greycard.studies.tradeoff.plan import PredictorTrial, TuneJob
 from greycard.tuning import Float, Goal, SearchConfig
-from jobs import paper002
-from jobs.shards import ShardsJob
-from jobs.tune_plan import PredictorTrial, TuneJob
 
 
 def study() -> TuneJob:

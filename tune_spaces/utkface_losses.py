@@ -10,8 +10,8 @@ other kind starts from its own defaults, so ``--set trial.fair.empty=zero_batch`
 from dataclasses import replace
 
 from greycard.losses import LOSSES
+from greycard.studies.tradeoff.plan import TuneJob
 from greycard.tuning import Choice, Float, Goal, SearchConfig
-from jobs.tune_plan import TuneJob
 from tune_spaces import utkface_age
 
 

@@ -1,8 +1,11 @@
 """Where a report is made, the recipe beside it, and how it gets into a job's own folder that is not on this disk."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from greycard.config import to_yaml
 from greycard.datasets.storage import Folder
@@ -33,3 +36,12 @@ def publish(page: Path, folder: Folder) -> str:
         target.create()
         target.write(file.name, file.read_bytes())
     return folder.uri_of(page.name)
+
+
+def write_tables(tables: Mapping[str, pd.DataFrame], folder: Folder) -> None:
+    """Write each frame that is not empty as Parquet and CSV."""
+    folder.create()
+    for name, frame in tables.items():
+        if len(frame):
+            folder.write(f"{name}.parquet", frame.to_parquet(index=False))
+            folder.write(f"{name}.csv", frame.to_csv(index=False).encode())

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from greycard.audits.generation.configs import GenerationAudit, GeneratorSystem, RealismConfig
+from greycard.audits.generation.job import GenerationAuditJob, flat, with_models
 from greycard.config import to_yaml
+from greycard.recipes.paper004.audits import DATA_REAL, DATA_SYNTHETIC, paper004_mnist
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
 from jobs import command
 from jobs.audit import RECIPES, run_any
-from jobs.audit_generators import GenerationAuditJob, flat, with_models
-from jobs.audit_paper004 import DATA_REAL, DATA_SYNTHETIC, paper004_mnist
 from tests.audits.generation.generators import SIZE, ReaderConfig, ToyConfig, write_kinds
 
 

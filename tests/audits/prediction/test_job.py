@@ -7,16 +7,18 @@ import pandas as pd
 import pytest
 
 from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
+from greycard.audits.prediction.job import PredictionAuditJob
+from greycard.audits.restoration.job import AuditJob
 from greycard.config import to_yaml
 from greycard.metrics.prediction.findings import PredictionConfig
 from greycard.metrics.prediction.squeezing import SqueezingConfig
+from greycard.recipes.paper002.audits import paper002_celeba, paper002_siim, paper002_utkface
+from greycard.recipes.paper002.trainings import training, utkface
+from greycard.recipes.systems import predictor_systems
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
 from jobs import command
-from jobs.audit import RECIPES, AuditJob, run_any
-from jobs.audit_paper002 import paper002_celeba, paper002_siim, paper002_utkface, predictor_systems
-from jobs.audit_predictions import PredictionAuditJob
-from jobs.paper002 import training, utkface
+from jobs.audit import RECIPES, run_any
 from tests.audits.prediction.predictors import SIZE, PlantedConfig, write_smiles
 
 

@@ -6,14 +6,15 @@ import json
 import pytest
 
 from greycard.audits.restoration.configs import RestorationAudit, System
+from greycard.audits.restoration.job import AuditJob, audit, with_models
+from greycard.audits.restoration.report import ReportConfig
 from greycard.codecs import HyperpriorConfig, JpegConfig
 from greycard.metrics.full_reference.distortion import Mse, Psnr
 from greycard.metrics.restoration.findings import FindingsConfig
 from greycard.places import DirectoryError
+from greycard.recipes.paper000 import paper000_audit
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
-from jobs.audit import AuditJob, audit, paper000_audit, with_models
-from jobs.report import ReportConfig
 from tests.streaming.doubles import write_tiles
 
 

@@ -31,11 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from greycard.metrics.no_reference import support_vectors
 from greycard.metrics.no_reference.base import Judged, Measure, NoReference, judged
 from greycard.metrics.no_reference.images import Floats
 from greycard.metrics.no_reference.natural_scenes import fit, half, normalised
-from greycard.metrics.no_reference.support_vectors import SupportVectors
+from greycard.metrics.no_reference.support_vectors import SupportVectors, read
 
 FEATURES: Final = 36
 _GRAY: Final = (0.2125, 0.7154, 0.0721)
@@ -107,7 +106,7 @@ class Brisque(NoReference):
         """
         self.require()
         model, ranges = self.weights
-        return BrisqueMeasure(self, support_vectors.read(model, FEATURES), _ranges(ranges))
+        return BrisqueMeasure(self, read(model, FEATURES), _ranges(ranges))
 
 
 class BrisqueMeasure(Measure[Brisque]):

@@ -1,0 +1,291 @@
+"""The report of a restoration audit: group numbers, figures, contact sheets, one HTML page, all of it logged to MLflow.
+
+Reads the audit's tables and reconstruction sets; needs no model, so it can be made again with other settings.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from greycard.config import to_dict
+from greycard.datasets.manifest import Manifest, check_attributes
+from greycard.datasets.storage import Folder
+from greycard.metrics.columns import COLUMNS
+from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
+from greycard.reports.restoration import page as html
+from greycard.reports.restoration import pictures as compose
+from greycard.reports.restoration.headline import headline
+from greycard.schema import RATES
+from greycard.tracking import Run, job_run
+from greycard.tracking.provenance import git_commit
+
+log = logging.getLogger(__name__)
+_VERSIONS = ("greycard", "torch", "compressai", "ray", "mlflow", "numpy", "pandas")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportConfig:
+    """How a report is made.
+
+    Attributes:
+        title: of the page.
+        attribute: what the page compares groups by; all of ``findings.attributes`` are in the tables. "" takes the
+            first of those that the data set has, or else its own first attribute.
+        findings: what is computed.
+        pairs: systems (unbalanced, balanced) whose training sets are compared; found by name where empty.
+        images_per_group: rows a group on the contact sheets; 0 leaves them out.
+    """
+
+    title: str = "Group differences in compressed faces"
+    attribute: str = ""
+    findings: FindingsConfig = field(default_factory=FindingsConfig)
+    pairs: tuple[tuple[str, str], ...] = ()
+    images_per_group: int = 2
+
+    def __post_init__(self) -> None:
+        if self.images_per_group < 0:
+            raise ValueError(f"images_per_group must be at least 0, got {self.images_per_group}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportJob:
+    """A report of one audit.
+
+    Attributes:
+        audit: the audit's directory: ``audit/*.parquet`` and, where kept, ``reconstructions/<system>/``.
+        shards: the shards that were audited; their manifest gives classes and counts.
+        output: where the report goes; "" is ``<audit>/report``.
+        study: the MLflow experiment.
+        config: how it is made.
+        absent: measure -> why it was not measured, as the page shows it.
+    """
+
+    audit: str = "runs/audit"
+    shards: str = "runs/shards/test"
+    output: str = ""
+    study: str = "greycard"
+    config: ReportConfig = field(default_factory=ReportConfig)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Path:
+        """Where the report goes."""
+        return Path(self.output or f"{self.audit}/report")
+
+
+class Reported(NamedTuple):
+    """What a report job leaves: the page, the frames and the MLflow run."""
+
+    page: Path
+    findings: Findings
+    run_id: str
+
+
+class AuditError(ValueError):
+    """There is no audit to report on, or not of these shards."""
+
+
+def report(job: ReportJob) -> Reported:
+    """Make a report and log it.
+
+    Raises:
+        AuditError: the directory holds no audit tables.
+        ManifestError: there are no shards, or they lack an attribute.
+        TrackingError: MLflow does not answer.
+    """
+    manifest = Manifest.load(job.shards)
+    fitted(job.config, manifest)
+    _table_names(Folder.open(f"{job.audit}/audit"))
+    with job_run(study=job.study, name=f"report {manifest.dataset}", directory=job.directory, config=job) as run:
+        run.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
+        run.log_dataset(manifest, "test", manifest.uri)
+        return make(job, manifest, run)
+
+
+def fitted(config: ReportConfig, manifest: Manifest) -> ReportConfig:
+    """Return the config with the attribute to group by settled, for a data set's own attributes.
+
+    Raises:
+        AuditError: the data set has no attribute to group by.
+        ManifestError: it lacks one that the config names; says near matches.
+    """
+    known, findings = manifest.attributes, config.findings
+    if not known:
+        raise AuditError(
+            f"{manifest.uri} has no attributes, so there are no groups to compare: write shards with labels"
+        )
+    attribute = config.attribute
+    if not attribute:
+        there = [name for name in findings.attributes if all(part in known for part in name.split(" x "))]
+        asked = findings.attributes != FindingsConfig().attributes
+        attribute = there[0] if there else findings.attributes[0] if asked else next(iter(known))
+    if attribute not in findings.attributes:
+        findings = replace(findings, attributes=(attribute,))
+    if findings.merge_by not in known:  # the grouping rule is about that attribute's groups
+        findings = replace(findings, rules={}, merge_by=attribute)
+    check_attributes(manifest, [part for name in findings.attributes for part in name.split(" x ")])
+    return replace(config, attribute=attribute, findings=findings)
+
+
+def make(job: ReportJob, manifest: Manifest, run: Run) -> Reported:
+    """Compute the findings, write the report and log all of it to an open run.
+
+    Raises:
+        AuditError: the directory holds no audit tables.
+    """
+    job = replace(job, config=fitted(job.config, manifest))
+    findings = summarise(read_audit(job.audit), manifest.attributes, job.config.findings)
+    page = _write(job, manifest, findings, run.run_id)
+    _log_systems(job, findings, run)
+    for name, frame in findings._asdict().items():
+        run.log_table(frame, f"tables/{name}.json")
+    run.log_artifact(job.directory / "figures", "figures")
+    run.log_artifact(page)
+    lines = headline(findings, job.config.attribute)
+    run.describe(*lines.sentences, *lines.others)
+    return Reported(page, findings, run.run_id)
+
+
+def read_audit(uri: str) -> pa.Table:
+    """Read an audit's tables, one a system, into one.
+
+    Raises:
+        AuditError: there are none.
+    """
+    folder = Folder.open(f"{uri}/audit")
+    tables = []
+    for name in _table_names(folder):
+        with folder.filesystem.open_input_file(folder.path_of(name)) as file:
+            tables.append(pq.read_table(file))
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _table_names(folder: Folder) -> list[str]:
+    names = [name for name in folder.names() if name.endswith(".parquet") and not name.startswith((".", "_"))]
+    if not names:
+        raise AuditError(
+            f"no audit tables in {folder.uri}: run python -m jobs.audit first, or set audit to its directory"
+        )
+    return names
+
+
+def _write(job: ReportJob, manifest: Manifest, findings: Findings, run_id: str) -> Path:
+    """Write tables, pictures and the page."""
+    out = job.directory
+    for folder in ("tables", "figures"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    for name, frame in findings._asdict().items():
+        frame.to_parquet(out / "tables" / f"{name}.parquet", index=False)
+        frame.to_csv(out / "tables" / f"{name}.csv", index=False)
+    sections = compose.sections(
+        findings,
+        job.config.attribute,
+        manifest.attributes,
+        reconstructions=f"{job.audit}/reconstructions" if job.config.images_per_group else None,
+        images_per_group=job.config.images_per_group,
+        absent=job.absent,
+    )
+    comparisons = compose.comparisons(findings, job.config.attribute, job.config.pairs)
+    pictures = [picture for section in sections for picture in (section.sheet, *section.figures) if picture is not None]
+    for picture in (*pictures, *comparisons):
+        (out / "figures" / f"{picture.name}.png").write_bytes(picture.png)
+    page = html.render(
+        html.Report(
+            title=job.config.title,
+            findings=findings,
+            attribute=job.config.attribute,
+            sections=sections,
+            comparisons=comparisons,
+            dataset=f"“{manifest.dataset}”",
+            drawn=manifest.drawn,
+            absent=job.absent,
+            provenance=_provenance(job, manifest, run_id),
+            config=yaml.safe_dump(to_dict(job), sort_keys=False, allow_unicode=True),
+        )
+    )
+    path = out / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _provenance(job: ReportJob, manifest: Manifest, run_id: str) -> dict[str, str]:
+    versions = []
+    for package in _VERSIONS:
+        try:
+            versions.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    rows = ", ".join(f"{split} {manifest.num_rows(split):,}" for split in manifest.splits)
+    return {
+        "audit": job.audit,
+        "images": f"{manifest.dataset}, version {manifest.version}: {rows}",
+        "manifest": manifest.digest,
+        "source commit": git_commit(),
+        "versions": ", ".join(versions),
+        "MLflow": f"experiment {job.study}, run {run_id}",
+        "intervals": f"{job.config.findings.resamples} bootstrap resamples of identities; noise floor from "
+        f"{job.config.findings.permutations} permutations; seed {job.config.findings.seed}",
+    }
+
+
+class _Reconstructions(NamedTuple):
+    """A reconstruction set, as the tracker wants it."""
+
+    dataset: str
+    digest: str
+
+
+def _log_systems(job: ReportJob, findings: Findings, run: Run) -> None:
+    """Log a child run for every system and point: few flat numbers, its tables, its reconstruction set."""
+    for _, row in findings.counts.iterrows():
+        system, point = str(row["system"]), float(row["point"])
+        key = f"{system}@{point:g}"
+        with run.child(key, name=key, params={"system": system, "point": point}) as child:
+            groups, disparities = (
+                frame[(frame["system"] == system) & (frame["point"] == point)]
+                for frame in (findings.groups, findings.disparities)
+            )
+            counted = {name: float(row[name]) for name in ("n_in", "n_ok", "n_failed")}
+            child.log_metrics(counted | _numbers(groups, disparities, job.config.attribute), step=point)
+            child.log_table(groups, "groups.json")
+            child.log_table(disparities, "disparities.json")
+            digest = _digest(job.audit, system)
+            if digest:
+                uri = f"{job.audit}/reconstructions/{system}"
+                child.log_dataset(_Reconstructions(f"reconstructions of {system}", digest), "reconstructions", uri)
+
+
+def _numbers(groups: pd.DataFrame, disparities: pd.DataFrame, attribute: str) -> dict[str, float]:
+    """Return the numbers of one system and point under flat names: ``psnr_db``, ``bias/skin_type``, ..."""
+    everyone = groups[groups["attribute"] == "all"].set_index("measure")["value"]
+    numbers = {name: float(groups[name].iloc[0]) for name in RATES if len(groups)}
+    numbers |= {name: float(everyone[name]) for name in COLUMNS if name in everyone}
+    mine = disparities[disparities["attribute"] == attribute]
+    for _, row in mine.iterrows():
+        kind, _, task = str(row["measure"]).partition("/")
+        if kind == "accuracy_merged":
+            numbers |= {f"bias/{task}": row["bias"], f"added/{task}": row["delta"], f"p/{task}": row["p_value"]}
+            numbers[f"accuracy/{task}"] = float(everyone[row["measure"]])
+        elif kind in COLUMNS:
+            numbers[f"bias/{kind}"] = row["bias"]
+    return numbers
+
+
+def _digest(audit: str, system: str) -> str:
+    """Return the digest of a reconstruction set from its success file, "" where there is none."""
+    for folder in (f"{audit}/reconstructions/{system}", f"{audit}/audit"):
+        home = Folder.open(folder)
+        for name in (name for name in home.names() if "_SUCCESS" in name and (system in name or system in folder)):
+            found: Mapping[str, Any] = json.loads(home.read(name))
+            if "digest" in found:
+                return str(found["digest"])
+    return ""

@@ -1,0 +1,1 @@
+"""Settings only: functions that return one full configuration."""

@@ -1,0 +1,1 @@
+"""Paper 004: unbalanced generators, balanced synthetic sets, and the studies that retrain."""

@@ -1,0 +1,77 @@
+"""How trained models become the systems and classifiers of an audit."""
+
+from collections.abc import Iterable
+
+from greycard.audits.generation.configs import GeneratorSystem
+from greycard.audits.prediction.configs import PredictorSystem
+from greycard.audits.restoration.configs import System
+from greycard.classifiers import ClassifierConfig
+from greycard.codecs import RawConfig
+from greycard.fitting.kinds.classifiers import ClassifierTraining
+from greycard.fitting.kinds.codecs import CodecTraining
+from greycard.fitting.kinds.generators import GeneratorTraining
+from greycard.fitting.kinds.predictors import PredictorTraining
+from greycard.fitting.plan import TrainJob, trained_classifiers, trained_codec, trained_generators, trained_models
+from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
+
+PIXEL_MEASURES = (Mse(), Psnr(), Ssim())
+RAW = System(name="raw", codec=RawConfig())
+
+
+def codec_systems(job: TrainJob) -> tuple[System, ...]:
+    """Return a training job's codec chains as systems."""
+    chains = [item for item in job.models if isinstance(item, CodecTraining)]
+    return tuple(System(name=chain.name, codec=trained_codec(job, chain)) for chain in chains)
+
+
+def classifiers_of(job: TrainJob) -> tuple[ClassifierConfig, ...]:
+    """Return a training job's classifiers, all tasks and seeds."""
+    sets = [item for item in job.models if isinstance(item, ClassifierTraining)]
+    return tuple(config for item in sets for config in trained_classifiers(job, item))
+
+
+def generator_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[GeneratorSystem, ...]:
+    """Return a training job's generators as systems; the set's name is the variant.
+
+    Args:
+        job: the training.
+        names: of the sets of generators to take; none takes all.
+    """
+    wanted = set(names)
+    sets = [item for item in job.models if isinstance(item, GeneratorTraining) and (not wanted or item.name in wanted)]
+    return tuple(
+        GeneratorSystem(name=name, generator=config, variant=item.name, seed=seed)
+        for item in sets
+        for seed, (name, config) in zip(item.seeds, trained_generators(job, item).items(), strict=True)
+    )
+
+
+def predictor_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[PredictorSystem, ...]:
+    """Return a training job's predictors as systems, each fair phase beside the baseline that it started from.
+
+    Args:
+        job: the training.
+        names: of the sets of predictors to take; none takes all.
+    """
+    wanted = set(names)
+    sets = [item for item in job.models if isinstance(item, PredictorTraining) and (not wanted or item.name in wanted)]
+    systems = []
+    for item in sets:
+        configs = trained_models(job, item)
+        for seed in item.seeds:
+            baseline = item.baseline_name(seed)
+            systems.append(PredictorSystem(name=baseline, classifier=configs[baseline], seed=seed))
+            for fair in item.fair:
+                name = item.fair_name(fair, seed)
+                systems.append(
+                    PredictorSystem(
+                        name=name,
+                        classifier=configs[name],
+                        loss=fair.kind,
+                        lam=fair.lam,
+                        seed=seed,
+                        baseline=baseline,
+                        trained_for=item.sensitive,
+                    )
+                )
+    return tuple(systems)

@@ -1,0 +1,1 @@
+"""From unbalanced images to a retrained generator (paper 004)."""

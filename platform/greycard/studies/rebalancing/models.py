@@ -1,0 +1,254 @@
+"""The models of a study: a judge and a measuring classifier with their confusions, then generators row by row."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+import ray
+from tqdm import tqdm
+
+from greycard.classifiers import AnyClassifier
+from greycard.datasets.loading import load_images
+from greycard.datasets.manifest import Manifest
+from greycard.fitting.driver import Driver, TrainError, outcome_of
+from greycard.fitting.kinds.generators import SEED, GeneratorTraining
+from greycard.fitting.plan import MODELS, Planned, TrainJob, plan, trained_generators, trained_models
+from greycard.generators import StyleGan2Config
+from greycard.layers.weights import read_description
+from greycard.streaming.cluster import Demand, require
+from greycard.studies.rebalancing.plan import REAL, REJECTION, RebalanceJob
+from greycard.studies.rebalancing.rows import BALANCED, DIRECTORY, SYNTHETIC, RowsConfig, row
+from greycard.studies.rebalancing.sets import Sets
+from greycard.tracking import Run
+from greycard.training.progress import write_json
+
+CLASSIFIERS: Final = "classifiers"
+_WEIGHTED_LIKE: Final = "syn_bias"  # the row that the control is trained like
+
+
+class Judges(NamedTuple):
+    """The trained classifiers.
+
+    Attributes:
+        judge: of search and share loss.
+        measuring: of the audit.
+        confusion: classifier (judge, measuring), label, predicted, count: on the held-out images.
+        accuracy: classifier -> balanced accuracy there: the mean over classes of the share that is read rightly.
+    """
+
+    judge: AnyClassifier
+    measuring: AnyClassifier
+    confusion: pd.DataFrame
+    accuracy: dict[str, float]
+
+
+class Trained(NamedTuple):
+    """Generators of some rows.
+
+    Attributes:
+        generators: model -> its config with weights.
+        rows: model -> row.
+        seeds: model -> seed.
+        failed: row -> why it could not be trained.
+    """
+
+    generators: dict[str, StyleGan2Config]
+    rows: dict[str, str]
+    seeds: dict[str, int]
+    failed: dict[str, str]
+
+    def with_rows(self, others: "Trained") -> "Trained":
+        """Return these and others."""
+        return Trained(
+            self.generators | others.generators,
+            self.rows | others.rows,
+            self.seeds | others.seeds,
+            self.failed | others.failed,
+        )
+
+    def of(self, row: str) -> list[str]:
+        """Return the models of a row, seed by seed."""
+        return [name for name, found in self.rows.items() if found == row]
+
+
+def train_classifiers(job: RebalanceJob, sets: Sets, run: Run) -> Judges:
+    """Train both classifiers, and count on the held-out images what they take for what.
+
+    Raises:
+        TrainError: one could not be trained.
+        ManifestError: a set lacks the task or its classes.
+        ValueError: the judge is to learn balanced images, and there are none.
+    """
+    if job.judge_learns == "balanced" and not sets.balanced:
+        raise ValueError("judge_learns=balanced needs balanced images: set data.balanced, or judge_learns=real")
+    judge = replace(job.judge, shards=sets.balanced if job.judge_learns == "balanced" else sets.real)
+    measuring = replace(job.measuring, shards=sets.measuring)
+    training = _training(job, CLASSIFIERS, (judge, measuring))
+    _check_trained(_train(job, training, run).failures)
+    first = {role: next(iter(trained_models(training, item).items())) for role, item in _roles(judge, measuring)}
+    counts = {role: _counted(job, sets.reference, name, config) for role, (name, config) in first.items()}
+    frames, accuracy = [], {}
+    for role, (name, _) in first.items():
+        frame = _frame(counts[role], job.classes)
+        accuracy[role] = balanced_accuracy(counts[role])
+        frames.append(frame.assign(classifier=role)[["classifier", *frame.columns]])
+        with run.child(name, name=name) as child:
+            child.log_table(frame, "confusion.json")
+            child.log_metrics({"balanced_accuracy": accuracy[role]})
+    run.log_metrics({f"balanced_accuracy/{role}": value for role, value in accuracy.items()})
+    confusion = pd.concat(frames, ignore_index=True)
+    return Judges(first["judge"][1], first["measuring"][1], confusion, accuracy)
+
+
+def _roles(judge: Any, measuring: Any) -> tuple[tuple[str, Any], ...]:
+    return ("judge", judge), ("measuring", measuring)
+
+
+def balanced_accuracy(counts: np.ndarray[Any, Any]) -> float:
+    """Return the mean over classes of the share that is read rightly; classes without images do not count.
+
+    Args:
+        counts: (K, K) images by label and reading.
+
+    Example:
+        >>> balanced_accuracy(np.array([[9, 1, 0], [0, 5, 5], [0, 0, 0]]))
+        0.7
+    """
+    images = counts.sum(axis=1)
+    return float((counts.diagonal()[images > 0] / images[images > 0]).mean())
+
+
+def train_rows(job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: Mapping[str, str], run: Run) -> Trained:
+    """Train the rows for which there are images: those of real ones, or, given the synthetic sets, those of these.
+
+    Args:
+        job: the study.
+        sets: its real images.
+        judge: of the share loss.
+        synthetic: method -> URI of the synthetic set; {} trains the rows of real images.
+        run: the study's.
+
+    Returns:
+        The generators; a row that failed is in ``failed``.
+
+    Raises:
+        TrainError: ``real``, which all else follows from, could not be trained.
+    """
+    wanted = job.synthetic_rows if synthetic else tuple(name for name in job.rows if name not in job.synthetic_rows)
+    if BALANCED in wanted and not sets.balanced:
+        wanted = tuple(name for name in wanted if name != BALANCED)
+    if not wanted:
+        return Trained({}, {}, {}, {})
+    ordered = sorted(wanted, key=lambda name: name != REAL)
+    trainings = tuple(_row(job, sets, judge, synthetic, name) for name in ordered)
+    training = _training(job, SYNTHETIC if synthetic else DIRECTORY, trainings)
+    driver = _train(job, training, run)
+    failed: dict[str, str] = {}
+    for item in trainings:
+        for name in item.models():
+            if name in driver.failures:
+                failed[item.name] = f"{driver.failures[name]}"
+    if REAL in failed:
+        _check_trained(driver.failures)
+    done = [item for item in trainings if item.name not in failed]
+    return Trained(
+        {name: config for item in done for name, config in trained_generators(training, item).items()},
+        {name: item.name for item in done for name in item.models()},
+        {item.model_name(seed): seed for item in done for seed in item.seeds},
+        failed,
+    )
+
+
+def _row(
+    job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: Mapping[str, str], name: str
+) -> GeneratorTraining:
+    config = RowsConfig(
+        generator=job.generator,
+        training=job.training,
+        fine_tune_images=job.fine_tune_images,
+        judge=judge,
+        task=job.task,
+        shares=job.shares,
+        real=sets.real,
+        synthetic=synthetic.get("rejection" if name == REJECTION else "search", ""),
+        balanced=sets.balanced,
+        start=str(job.home / DIRECTORY / MODELS / f"{REAL}-seed{SEED}"),
+        seeds=job.seeds,
+        samples=job.samples,
+    )
+    return replace(row(config, _WEIGHTED_LIKE if name == REJECTION else name), name=name)
+
+
+def _training(job: RebalanceJob, folder: str, models: Sequence[Any]) -> TrainJob:
+    return TrainJob(
+        study=job.study,
+        directory=str(job.home / folder),
+        models=tuple(models),
+        size=job.generator.size,
+        registry=f"{job.registry}-{job.study}",
+        workers=job.workers,
+        session=job.session,
+    )
+
+
+class _Ran(NamedTuple):
+    """What came of a training: model -> plan, and model -> why it failed."""
+
+    planned: dict[str, Planned]
+    failures: dict[str, Exception]
+
+
+def _train(job: RebalanceJob, training: TrainJob, run: Run) -> _Ran:
+    """Train what is not finished and log it as children of the study's run."""
+    planned = plan(training, Path(training.directory))
+    unfinished = {name for name, item in planned.items() if outcome_of(item.task) is None}
+    if unfinished:
+        workers = job.workers
+        demand = Demand(count=1, num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, spare_cpus=0.0)
+        require(demand, job.session, "training a model")
+    driver = Driver(training, run, planned, unfinished)
+    try:
+        driver.run_all()
+    except TrainError:
+        for name, error in driver.failures.items():
+            tqdm.write(f"{name} could not be trained: {error}")
+    return _Ran(planned, driver.failures)
+
+
+def _check_trained(failures: Mapping[str, Exception]) -> None:
+    if failures:
+        raise TrainError("; ".join(f"{name}: {error}" for name, error in failures.items()))
+
+
+def _counted(job: RebalanceJob, uri: str, name: str, config: AnyClassifier) -> np.ndarray[Any, Any]:
+    """Return (K, K) held-out images by label and reading; counted once for the same weights and images."""
+    path = job.home / CLASSIFIERS / f"confusion-{name}.json"
+    manifest = Manifest.load(uri)
+    split, size = job.audit.reference_split, job.generator.size
+    key = [str(read_description(config.weights)["fingerprint"]), manifest.digest, split, size]
+    if path.exists() and (found := json.loads(path.read_text()))["key"] == key:
+        return np.array(found["counts"])
+    work: Any = ray.remote(count_confusions)
+    options = {"num_cpus": job.workers.num_cpus, "num_gpus": job.workers.num_gpus}
+    counts = ray.get(work.options(**options).remote(config, uri, split, job.task, size))
+    write_json(path, {"key": key, "counts": counts.tolist()})
+    return np.array(counts)
+
+
+def count_confusions(config: AnyClassifier, uri: str, split: str, task: str, size: int) -> np.ndarray[Any, Any]:
+    """Return (K, K) images of a split by label and reading; images without a label do not count."""
+    loaded = load_images(uri, split, size=size, attributes=(task,))
+    labels = loaded.labels[task].numpy()
+    read = config.build().predict(loaded.images)[task].numpy()
+    classes = len(config.class_sets[task])
+    known = labels >= 0
+    return np.bincount(labels[known] * classes + read[known], minlength=classes**2).reshape(classes, classes)
+
+
+def _frame(counts: np.ndarray[Any, Any], classes: Sequence[str]) -> pd.DataFrame:
+    rows = [(classes[b], classes[a], int(counts[b, a])) for b in range(len(classes)) for a in range(len(classes))]
+    return pd.DataFrame(rows, columns=["label", "predicted", "count"])

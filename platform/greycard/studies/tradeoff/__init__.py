@@ -1,0 +1,1 @@
+"""A search for λ: baselines, trials, a choice, and its confirmation on the test split."""
