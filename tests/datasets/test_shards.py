@@ -318,7 +318,7 @@ def test_an_object_store_serves_as_a_folder(tmp_path, monkeypatch, options):
             assert uri.startswith("s3://")
             return store, uri.removeprefix("s3://").partition("?")[0]
 
-    monkeypatch.setattr(storage.fs, "FileSystem", Opener)
+    monkeypatch.setattr(fs, "FileSystem", Opener)
     uri = f"s3://shards/plain{options}"
     manifest = write(uri)
     assert manifest.files("val") == [f"s3://shards/plain/val-00000-of-00001.parquet{options}"]

@@ -11,7 +11,7 @@ from greycard.classifiers import ResNetConfig
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import save_weights
 from greycard.streaming.row_checkpoint import written_ids
-from greycard.synthesis.parts import tables, write_rows
+from greycard.synthesis.parts import write_rows
 
 TASK = "kind"
 CLASSES = ("one", "two", "three", "four", "never")
@@ -43,7 +43,7 @@ def stream_here(part, resources, ray, rows, *, resuming):
     """Do a part's work in this process: what Ray Data does, without its start-up."""
     stage = part.stage.build()
     written = {image_id for ids in written_ids(part.output) for image_id in ids}
-    for table in tables(part.source, part.columns):
+    for table in part.source.tables(part.columns):
         for first in range(0, len(table), part.rows):
             block = table.slice(first, part.rows)
             block = block.filter(pc.invert(pc.is_in(block["image_id"], pa.array(sorted(written), pa.string()))))

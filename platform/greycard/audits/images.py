@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from greycard.audits.configs import ImageAudit
 from greycard.audits.tables import AuditError
@@ -59,11 +58,8 @@ def class_sets(classifier: Any) -> dict[str, tuple[str, ...]]:
 
 def _read_columns(manifest: Manifest, split: str, columns: tuple[str, ...]) -> pa.Table:
     folder = Folder.open(manifest.uri)
-    parts = []
-    for shard in manifest.shards_of(split):
-        with folder.filesystem.open_input_file(folder.path_of(shard.name)) as file:
-            parts.append(pq.read_table(file, columns=list(dict.fromkeys(columns))))
-    return pa.concat_tables([_plain(part) for part in parts])
+    names = list(dict.fromkeys(columns))
+    return pa.concat_tables([_plain(folder.table(shard.name, names)) for shard in manifest.shards_of(split)])
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from greycard.audits.configs import ImageAudit
 from greycard.audits.images import Images
 from greycard.audits.pinning import Pinned
-from greycard.audits.tables import AuditError, failures, missing_ids, read_table, write_table
+from greycard.audits.tables import AuditError, failures, missing_ids, write_table
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, POINT, SPLIT
@@ -66,7 +66,7 @@ class SystemResult:
     def read(self) -> pa.Table:
         """Read the table."""
         folder, _, name = self.table.rpartition("/")
-        return read_table(Folder.open(folder), name)
+        return Folder.open(folder).table(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,11 +59,9 @@ def build_rows(output: Folder, system: str, without: str = RECONSTRUCTION) -> pa
 
 def written_parts(output: Folder, without: str = RECONSTRUCTION) -> Iterator[pa.Table]:
     """Yield what each written file holds, without images (or other columns that start so)."""
-    for name in output.names():
-        if name.endswith(".parquet"):
-            with output.filesystem.open_input_file(output.path_of(name)) as file:
-                columns = [column for column in pq.read_schema(file).names if not column.startswith(without)]
-                yield pq.read_table(file, columns=columns)
+    for name in output.parquet_names():
+        with output.parquet(name) as file:
+            yield file.read([column for column in file.schema_arrow.names if not column.startswith(without)])
 
 
 def plain_columns(rows: pa.Table) -> pa.Table:
@@ -85,12 +83,6 @@ def write_table(table: pa.Table, folder: Folder, name: str) -> str:
     folder.create()
     folder.write(name, data)
     return hashlib.sha256(data).hexdigest()
-
-
-def read_table(folder: Folder, name: str) -> pa.Table:
-    """Read an audit table."""
-    with folder.filesystem.open_input_file(folder.path_of(name)) as file:
-        return pq.read_table(file)
 
 
 def failures(table: pa.Table) -> tuple[int, list[str]]:

@@ -93,8 +93,7 @@ class HuggingFaceConfig(Source):
         folder = Folder.open(self.path)
         if folder.filesystem.get_file_info(folder.path).is_file:
             return {folder.uri: folder.path.rpartition("/")[2]}
-        names = [name for name in folder.names(recursive=True) if name.endswith(".parquet")]
-        files = {folder.uri_of(name): name for name in names}
+        files = {folder.uri_of(name): name for name in folder.parquet_names(recursive=True)}
         if not files:
             raise_missing(self.path, ["*.parquet"], what=FETCH)
         return files

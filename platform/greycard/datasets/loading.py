@@ -106,7 +106,7 @@ def load_labels(manifest: Manifest, split: str, attributes: Sequence[str]) -> di
     codes: dict[str, list[NDArray[np.int64]]] = {name: [np.zeros(0, np.int64)] for name in attributes}
     for shard in manifest.shards_of(split):
         try:
-            table = pq.read_table(folder.path_of(shard.name), columns=list(attributes), filesystem=folder.filesystem)
+            table = folder.table(shard.name, attributes)
         except FileNotFoundError:
             raise ManifestError(f"{folder.uri_of(shard.name)} is missing; write the shards again") from None
         for name in attributes:

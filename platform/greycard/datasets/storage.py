@@ -1,5 +1,8 @@
 """Folders on local disks and object stores, through pyarrow's file systems: ``/a/b``, ``a/b``, ``s3://bucket/a``.
 
+pyarrow is imported when a folder is opened: models reach this module through ``tracking``, and some are run on machines
+without it.
+
 A URI may carry pyarrow's options (``s3://bucket/a?endpoint_override=...``); credentials come from the environment.
 """
 
@@ -7,12 +10,17 @@ import contextlib
 import errno
 import os
 import posixpath
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pyarrow import fs
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import fs
 
+PARQUET: Final = ".parquet"
 FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -27,7 +35,7 @@ class Folder:
     """
 
     uri: str
-    filesystem: fs.FileSystem
+    filesystem: "fs.FileSystem"
     path: str
 
     @classmethod
@@ -37,6 +45,8 @@ class Folder:
         Raises:
             ValueError: the URI's scheme is not known to pyarrow.
         """
+        from pyarrow import fs
+
         text = str(uri)
         if "://" not in text:
             text = str(Path(text).expanduser().absolute())
@@ -71,9 +81,48 @@ class Folder:
         Args:
             recursive: also of subfolders, as ``data/a.parquet``.
         """
+        from pyarrow import fs
+
         selector = fs.FileSelector(self.path, allow_not_found=True, recursive=recursive)
         infos = self.filesystem.get_file_info(selector)
         return sorted(info.path.removeprefix(self.path).lstrip("/") for info in infos if info.is_file)
+
+    def parquet_names(self, *, recursive: bool = False) -> list[str]:
+        """Return the names of the Parquet files in the folder, sorted; hidden ones (``.x``, ``_x``) are left out."""
+        names = (name for name in self.names(recursive=recursive) if name.endswith(PARQUET))
+        return [name for name in names if not posixpath.basename(name).startswith((".", "_"))]
+
+    @contextlib.contextmanager
+    def parquet(self, name: str) -> "Iterator[pq.ParquetFile]":
+        """Open a Parquet file, to read its schema, its size or a row group at a time.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        import pyarrow.parquet as pq
+
+        with self.filesystem.open_input_file(self.path_of(name)) as source, pq.ParquetFile(source) as file:
+            yield file
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> "pa.Table":
+        """Read a Parquet file.
+
+        Args:
+            name: of the file.
+            columns: those to read; None reads all.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        import pyarrow.parquet as pq
+
+        with self.filesystem.open_input_file(self.path_of(name)) as source:
+            return pq.read_table(source, columns=None if columns is None else list(columns))
+
+    def tables(self, columns: Sequence[str] | None = None) -> "Iterator[pa.Table]":
+        """Yield what each Parquet file of the folder holds, in the order of their names."""
+        for name in self.parquet_names():
+            yield self.table(name, columns)
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes.
@@ -93,7 +142,7 @@ class Folder:
         Raises:
             OSError: with the folder's name and the way out where the disk is full.
         """
-        if not isinstance(self.filesystem, fs.LocalFileSystem):
+        if self.filesystem.type_name != "local":
             with self.filesystem.open_output_stream(self.path_of(name)) as stream:
                 stream.write(data)
             return

@@ -5,7 +5,6 @@ until the rows are safe). A worker that outlives its driver by a few seconds can
 rows that the next run writes too. Both are put right here, so that every row is there once.
 """
 
-import posixpath
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,21 +12,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from greycard.datasets.storage import Folder
+from greycard.datasets.storage import PARQUET, Folder
 from greycard.schema import IMAGE_ID
 
-_SUFFIX: Final = ".parquet"
 _PENDING: Final = ".pending.parquet"
 
 
 def sweep(output: Folder, checkpoint: Folder) -> None:
     """Delete checkpoints without their rows and rows without their checkpoint; both are then made again."""
-    rows = {name: name.rpartition("-")[0] for name in _parquet(output)}  # one checkpoint, files <name>-<number>
-    marks = _parquet(checkpoint)
-    committed = {name.removesuffix(_SUFFIX) for name in marks if not name.endswith(_PENDING)}
+    rows = {name: name.rpartition("-")[0] for name in output.parquet_names()}  # one checkpoint, files <name>-<number>
+    marks = checkpoint.parquet_names()
+    committed = {name.removesuffix(PARQUET) for name in marks if not name.endswith(_PENDING)}
     pending = {name.removesuffix(_PENDING) for name in marks if name.endswith(_PENDING)}
     for base in sorted(committed - set(rows.values())):
-        checkpoint.delete(base + _SUFFIX)
+        checkpoint.delete(base + PARQUET)
     for name, base in rows.items():
         if base not in committed | pending:  # rows of a pending checkpoint are Ray's to delete, on the next start
             output.delete(name)
@@ -37,41 +35,34 @@ def drop_duplicates(output: Folder) -> int:
     """Keep the first of rows that were written twice, in the order of file names; returns how many were dropped."""
     seen: set[str] = set()
     dropped = 0
-    for name in _parquet(output):
+    for name in output.parquet_names():
         ids = _ids(output, name)
         fresh = np.fromiter((image_id not in seen for image_id in ids), bool, len(ids))
         seen.update(ids)
         if fresh.all():
             continue
         dropped += int((~fresh).sum())
-        with output.filesystem.open_input_file(output.path_of(name)) as file:
-            table = pq.read_table(file)
         sink = pa.BufferOutputStream()
-        pq.write_table(table.filter(pa.array(fresh)), sink)
+        pq.write_table(output.table(name).filter(pa.array(fresh)), sink)
         output.write(name, sink.getvalue().to_pybytes())
     return dropped
 
 
 def written_ids(output: Folder) -> Iterator[list[str]]:
     """Yield the image ids of each written file."""
-    for name in _parquet(output):
+    for name in output.parquet_names():
         yield _ids(output, name)
 
 
 def committed_rows(checkpoint: Folder, counted: dict[str, int]) -> int:
     """Return how many rows are written for good; ``counted`` remembers the files that were looked at."""
-    for name in _parquet(checkpoint):
+    for name in checkpoint.parquet_names():
         if name not in counted and not name.endswith(_PENDING):
-            with checkpoint.filesystem.open_input_file(checkpoint.path_of(name)) as file:
-                counted[name] = pq.read_metadata(file).num_rows
+            with checkpoint.parquet(name) as file:
+                counted[name] = file.metadata.num_rows
     return sum(counted.values())
 
 
-def _parquet(folder: Folder) -> list[str]:
-    return [name for name in folder.names() if posixpath.splitext(name)[1] == _SUFFIX]
-
-
 def _ids(folder: Folder, name: str) -> list[str]:
-    with folder.filesystem.open_input_file(folder.path_of(name)) as file:
-        ids: list[str] = pq.read_table(file, columns=[IMAGE_ID])[IMAGE_ID].to_pylist()
+    ids: list[str] = folder.table(name, (IMAGE_ID,))[IMAGE_ID].to_pylist()
     return ids

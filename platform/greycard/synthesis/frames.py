@@ -14,7 +14,6 @@ from greycard.schema import IMAGE_ID, OK, SPLIT, STATUS
 from greycard.streaming.rendering import FEATURES
 from greycard.streaming.searching import CODE, UNIT
 from greycard.synthesis.config import SynthesisConfig
-from greycard.synthesis.parts import tables
 from greycard.synthesis.source import CHOSEN
 
 MOST_COMPARED = 5000
@@ -52,11 +51,7 @@ class SynthesisFrames:
     @classmethod
     def read(cls, folder: Folder) -> "SynthesisFrames":
         """Read what ``write`` wrote."""
-        found = {}
-        for item in fields(cls):
-            with folder.filesystem.open_input_file(folder.path_of(f"{item.name}.parquet")) as file:
-                found[item.name] = pd.read_parquet(file)
-        return cls(**found)
+        return cls(**{item.name: folder.table(f"{item.name}.parquet").to_pandas() for item in fields(cls)})
 
 
 def account(config: SynthesisConfig, lineages: list[dict[str, Any]], images: Folder) -> SynthesisFrames:
@@ -68,7 +63,7 @@ def account(config: SynthesisConfig, lineages: list[dict[str, Any]], images: Fol
         images: folder of the rendered rows.
     """
     columns = (IMAGE_ID, CODE, SPLIT, "lineage", CHOSEN, STATUS, FEATURES)
-    made = pa.concat_tables(list(tables(images, columns)))
+    made = pa.concat_tables(list(images.tables(columns)))
     made = made.filter(pc.and_(made[CHOSEN], pc.equal(made[STATUS], OK)))
     made = made.take(pc.sort_indices(made, sort_keys=[(IMAGE_ID, "ascending")]))
     features = made[FEATURES]

@@ -25,7 +25,6 @@ from greycard.streaming.searching import (
 )
 from greycard.synthesis.choice import Kept, Taken
 from greycard.synthesis.config import SynthesisConfig
-from greycard.synthesis.parts import tables
 from greycard.synthesis.source import CHOSEN
 
 SHEET_LATENTS: Final = 24  # of a lineage in the sheet
@@ -82,7 +81,7 @@ def read_lineages(waves: list[Folder]) -> list[dict[str, Any]]:
     """Return a row a lineage without its latents, by class and number; with ``wave``, ``accepted`` and ``kept``."""
     rows = []
     for wave, folder in enumerate(waves):
-        for table in tables(folder, _LIGHT):
+        for table in folder.tables(_LIGHT):
             for row in table.to_pylist():
                 flags = row.pop(DUPLICATES)
                 rows.append(
@@ -101,7 +100,7 @@ def chosen_tables(
 ) -> Iterator[pa.Table]:
     """Yield the latents to make images of, a table a file of lineages: those chosen, and those of the sheet."""
     for folder in waves:
-        for table in tables(folder):
+        for table in folder.tables():
             rows = []
             for lineage in table.to_pylist():
                 splits = taken.get(lineage[CODE], {}).get(lineage[NUMBER], Taken(())).splits

@@ -59,7 +59,7 @@ class Part:
         start = time.monotonic()
         with disk(self.output):
             self.output.create()
-            ids = [image_id for table in tables(self.source, (IMAGE_ID,)) for image_id in table[IMAGE_ID].to_pylist()]
+            ids = [image_id for table in self.source.tables((IMAGE_ID,)) for image_id in table[IMAGE_ID].to_pylist()]
             left = self._missing(ids)
             if not left:
                 return 0.0
@@ -78,7 +78,7 @@ class Part:
         require(resources.demand(resuming=resuming), ray, self.name)
         pipeline = Pipeline(
             name=self.name,
-            files=tuple(self.source.uri_of(name) for name in self.source.names() if name.endswith(".parquet")),
+            files=tuple(self.source.uri_of(name) for name in self.source.parquet_names()),
             columns=self.columns,
             decode=pass_through,
             stage=self.stage,
@@ -118,14 +118,6 @@ def disk(folder: Folder) -> Iterator[None]:
             f"no space left on the disk of {folder.uri}. What is complete is kept: make room (or move the directory to "
             "a larger disk and set synthesis.directory) and start the same command again"
         ) from error
-
-
-def tables(folder: Folder, columns: tuple[str, ...] | None = None) -> Iterator[pa.Table]:
-    """Yield what each Parquet file of a folder holds, in the order of their names."""
-    for name in folder.names():
-        if name.endswith(".parquet"):
-            with folder.filesystem.open_input_file(folder.path_of(name)) as file:
-                yield pq.read_table(file, columns=list(columns) if columns else None)
 
 
 def write_rows(folder: Folder, name: str, table: pa.Table) -> None:

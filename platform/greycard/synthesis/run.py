@@ -68,9 +68,9 @@ class SynthesisResult:
 
         Columns: image_id, label, lineage, seed, number, parent, depth, distance, duplicate, chosen, image (PNG).
         """
-        folder = Folder.open(Folder.open(self.directory).uri_of("tables"))
-        with folder.filesystem.open_input_file(folder.path_of("sheet.parquet")) as file:
-            return pd.read_parquet(file)
+        tables = Folder.open(Folder.open(self.directory).uri_of("tables"))
+        frame: pd.DataFrame = tables.table("sheet.parquet").to_pandas()
+        return frame
 
 
 def run(config: SynthesisConfig, on_wave: Callable[[str], Any] = print) -> SynthesisResult:

@@ -6,12 +6,10 @@ from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from greycard.datasets.records import Source
 from greycard.datasets.storage import Folder
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, OK, SPLIT, STATUS
-from greycard.synthesis.parts import tables
 
 CHOSEN: Final = "chosen"  # bool: part of the set; others are in the lineage sheet alone
 _FILE: Final = "file"
@@ -50,11 +48,8 @@ class SyntheticSource(Source):
         """Return the chosen images that are well, in the order of their ids."""
         columns = (IMAGE_ID, IDENTITY, SPLIT, "label", CHOSEN, STATUS)
         parts = []
-        for name in self.images.names():
-            if not name.endswith(".parquet"):
-                continue
-            with self.images.filesystem.open_input_file(self.images.path_of(name)) as file:
-                table = pq.read_table(file, columns=list(columns))
+        for name in self.images.parquet_names():
+            table = self.images.table(name, columns)
             table = table.append_column(_FILE, pa.array([name] * len(table), pa.string()))
             table = table.append_column(_ROW, pa.array(range(len(table)), pa.int64()))
             parts.append(table.filter(pc.and_(table[CHOSEN], pc.equal(table[STATUS], OK))))
@@ -70,8 +65,7 @@ class SyntheticSource(Source):
     def _images(self, name: str) -> pa.ChunkedArray:
         with self._lock:
             if name not in self._open:
-                with self.images.filesystem.open_input_file(self.images.path_of(name)) as file:
-                    self._open[name] = pq.read_table(file, columns=[IMAGE])[IMAGE].combine_chunks()
+                self._open[name] = self.images.table(name, (IMAGE,))[IMAGE].combine_chunks()
                 if len(self._open) > _OPEN_FILES:
                     self._open.popitem(last=False)
             else:
@@ -82,10 +76,8 @@ class SyntheticSource(Source):
 def sheet_rows(images: Folder) -> pa.Table:
     """Return the rows of the lineage sheet with their images, lineage by lineage, in order of acceptance."""
     columns = (IMAGE_ID, "label", "lineage", "seed", *("number", "parent", "depth", "distance", "duplicate"))
-    parts = []
-    for table in tables(images, (*columns, CHOSEN, "sheet", IMAGE)):
-        parts.append(table.filter(table["sheet"]).drop_columns(["sheet"]))
-    found = pa.concat_tables(parts)
+    parts = images.tables((*columns, CHOSEN, "sheet", IMAGE))
+    found = pa.concat_tables([part.filter(part["sheet"]).drop_columns(["sheet"]) for part in parts])
     return found.take(
         pc.sort_indices(found, sort_keys=[(name, "ascending") for name in ("label", "lineage", "number")])
     )

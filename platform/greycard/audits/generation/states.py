@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from greycard.audits.generation.configs import RealismConfig
@@ -154,12 +153,7 @@ def _realism(
 
 def _rows(output: Folder) -> pa.Table:
     """Return all rows that are well, with plain columns."""
-    parts = []
-    for name in output.names():
-        if name.endswith(".parquet"):
-            with output.filesystem.open_input_file(output.path_of(name)) as file:
-                part = pq.read_table(file)
-            parts.append(part.filter(pc.equal(part[STATUS], OK)))
+    parts = [part.filter(pc.equal(part[STATUS], OK)) for part in output.tables()]
     return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
 
 

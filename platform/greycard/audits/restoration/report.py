@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from greycard.config import to_dict
@@ -162,15 +161,12 @@ def read_audit(uri: str) -> pa.Table:
         AuditError: there are none.
     """
     folder = Folder.open(f"{uri}/audit")
-    tables = []
-    for name in _table_names(folder):
-        with folder.filesystem.open_input_file(folder.path_of(name)) as file:
-            tables.append(pq.read_table(file))
-    return pa.concat_tables(tables, promote_options="permissive")
+    _table_names(folder)
+    return pa.concat_tables(folder.tables(), promote_options="permissive")
 
 
 def _table_names(folder: Folder) -> list[str]:
-    names = [name for name in folder.names() if name.endswith(".parquet") and not name.startswith((".", "_"))]
+    names = folder.parquet_names()
     if not names:
         raise AuditError(
             f"no audit tables in {folder.uri}: run python -m jobs.audit first, or set audit to its directory"

@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -130,7 +129,7 @@ def collect(
     chosen = _choose(home, attribute, groups, each, lambda row: _is_lighter(row, lighter_at, task, classes), task)
     tables = [_read(home, chosen, attribute, task)]
     originals = Folder.open(f"{folder}/{original}")
-    if original != system and _files(originals):
+    if original != system and originals.parquet_names():
         tables.insert(0, _read(originals, chosen, attribute, task))
     columns: list[str] = []
     tiles: dict[str, list[Tile]] = {image_id: [] for image_id in chosen}
@@ -229,18 +228,14 @@ def _read(folder: Folder, chosen: dict[str, str], attribute: str, task: str) -> 
 
 def _tables(folder: Folder, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Read files one row group at a time: a reconstruction set may be large."""
-    names = _files(folder)
+    names = folder.parquet_names()
     if not names:
         raise FileNotFoundError(f"{folder.uri} holds no reconstructions (*.parquet): run the audit first")
     for name in names:
-        with folder.filesystem.open_input_file(folder.path_of(name)) as source, pq.ParquetFile(source) as file:
+        with folder.parquet(name) as file:
             known = [column for column in columns if column in file.schema_arrow.names]
             for index in range(file.num_row_groups):
                 yield file.read_row_group(index, columns=known)
-
-
-def _files(folder: Folder) -> list[str]:
-    return [name for name in folder.names() if name.endswith(".parquet") and not name.startswith((".", "_"))]
 
 
 def _points(rows: list[dict[str, Any]]) -> list[float]:
