@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from greycard.class_codes import encode
 from greycard.config import to_dict
 from greycard.datasets.faces import AGE_GROUP, FacesConfig, render_table, sample_labels
 from greycard.datasets.pixels import encode_png
@@ -49,7 +49,5 @@ class DrawnFacesSource(Source):
     def load(self, rows: pa.Table) -> list[bytes]:
         """Draw the rows and encode them."""
         for name, classes in self.attributes().items():
-            codes = pc.index_in(rows[name], pa.array(classes)).combine_chunks()
-            column = pa.DictionaryArray.from_arrays(codes, pa.array(classes))
-            rows = rows.set_column(rows.column_names.index(name), name, column)
+            rows = rows.set_column(rows.column_names.index(name), name, encode(rows[name], classes))
         return [encode_png(image) for image in render_table(rows, self.config.size)]

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from greycard.class_codes import class_codes
 from greycard.datasets.manifest import Manifest, ManifestError, ShardFile, check_attributes
 from greycard.datasets.pixels import ImageError, decode_image, image_bytes
 from greycard.datasets.storage import Folder
@@ -112,13 +112,6 @@ def load_labels(manifest: Manifest, split: str, attributes: Sequence[str]) -> di
         for name in attributes:
             codes[name].append(class_codes(table[name], manifest.attributes[name]))
     return {name: torch.from_numpy(np.concatenate(parts)) for name, parts in codes.items()}
-
-
-def class_codes(column: pa.ChunkedArray, classes: Sequence[str]) -> NDArray[np.int64]:
-    """Return a label column as codes into a class set: (N,) int64, -1 where null."""
-    codes = pc.index_in(column.cast(pa.string()), pa.array(classes, pa.string()))
-    result: NDArray[np.int64] = pc.fill_null(codes, -1).to_numpy().astype(np.int64)
-    return result
 
 
 def read_shard(folder: Folder, shard: ShardFile, columns: Sequence[str]) -> pa.Table:

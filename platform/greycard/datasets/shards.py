@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from greycard.class_codes import encode
 from greycard.config import to_dict
 from greycard.datasets.loading import LoadedImages, load_images
 from greycard.datasets.manifest import MANIFEST, Manifest, ManifestError, ShardFile, check_attributes, check_classes
@@ -211,20 +212,14 @@ class _Writer:
         columns = {
             IMAGE_ID: rows[IMAGE_ID],
             IMAGE: pa.array(images, pa.binary()),
-            SPLIT: _encoded(rows[SPLIT], SPLITS),
+            SPLIT: encode(rows[SPLIT], SPLITS),
             IDENTITY: rows[IDENTITY],
         }
-        columns |= {name: _encoded(rows[name], classes) for name, classes in self.attributes.items()}
+        columns |= {name: encode(rows[name], classes) for name, classes in self.attributes.items()}
         return pa.table(columns)
 
 
 _LABEL: Final = pa.dictionary(pa.int32(), pa.string())
-
-
-def _encoded(column: pa.ChunkedArray, classes: tuple[str, ...]) -> pa.DictionaryArray:
-    """Dictionary-encode labels with the class set as the dictionary, so that bytes do not depend on row order."""
-    codes = pc.index_in(column, pa.array(classes, pa.string())).combine_chunks()
-    return pa.DictionaryArray.from_arrays(codes, pa.array(classes, pa.string()))
 
 
 def _prepare(folder: Folder, made_digest: str, *, overwrite: bool) -> Manifest | None:

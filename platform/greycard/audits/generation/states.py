@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from greycard.audits.generation.configs import RealismConfig
+from greycard.class_codes import class_codes
 from greycard.datasets.storage import Folder
 from greycard.metrics.generation.discrepancy import ShareCounts
 from greycard.metrics.generation.states import (
@@ -102,7 +103,8 @@ def make_state(output: Folder, task: str, classes: Sequence[str], config: Realis
     rows, found = rows.take(pa.array(order)), found[order]
     probabilities = matrix(rows[probability_column(task)], len(classes))
     predicted = rows[prediction_column(task)].to_numpy().astype(np.int64)
-    labels = _labels(rows, task, classes)
+    known = task in rows.column_names
+    labels = class_codes(rows[task], classes) if known else np.full(len(rows), -1, np.int64)
     labelled = bool((labels >= 0).any())
     splits = even_splits(len(rows), config.splits)
     confusion = np.zeros((len(classes), len(classes)), np.int64)
@@ -155,15 +157,6 @@ def _rows(output: Folder) -> pa.Table:
     """Return all rows that are well, with plain columns."""
     parts = [part.filter(pc.equal(part[STATUS], OK)) for part in output.tables()]
     return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
-
-
-def _labels(rows: pa.Table, task: str, classes: Sequence[str]) -> Ints:
-    """Return (N,) label codes, -1 where an image has none."""
-    if task not in rows.column_names:
-        return np.full(len(rows), -1, np.int64)
-    codes = pc.index_in(rows[task].cast(pa.string()), value_set=pa.array(classes, pa.string()))
-    found: Ints = pc.fill_null(codes, -1).to_numpy().astype(np.int64)
-    return found
 
 
 def _paths(rows: pa.Table) -> Floats:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from greycard.class_codes import class_codes, identity_codes
 from greycard.metrics.by_group import Floats, Groups, Ints, cross
 from greycard.metrics.prediction.tables import Predictions
 from greycard.schema import IDENTITY, IMAGE_ID, OK, STATUS, probability_column
@@ -23,10 +24,10 @@ def predictions_of(
         attributes: attribute -> classes in code order, of the manifest.
     """
     rows = table.filter(pc.equal(table[STATUS], OK))
-    parts = [Groups(name, attributes[name], label_codes(rows[name], attributes[name])) for name in sensitive]
+    parts = [Groups(name, attributes[name], class_codes(rows[name], attributes[name])) for name in sensitive]
     return Predictions(
         probabilities_of(rows, target, len(attributes[target])),
-        label_codes(rows[target], attributes[target]),
+        class_codes(rows[target], attributes[target]),
         cross(parts),
         _identities(rows[IDENTITY]),
     )
@@ -48,17 +49,7 @@ def in_all(tables: Sequence[pa.Table]) -> list[pa.Table]:
     return [table.filter(pc.is_in(table[IMAGE_ID], value_set=ids)) for table in well]
 
 
-def label_codes(column: pa.ChunkedArray, classes: tuple[str, ...]) -> Ints:
-    """Return (N,) class codes, -1 where there is no label."""
-    codes = pc.index_in(column, value_set=pa.array(classes, pa.string()))
-    return np.asarray(pc.fill_null(codes, -1).to_numpy(), np.int64)
-
-
 def _identities(column: pa.ChunkedArray) -> Ints | None:
     """Return (N,) codes of identities, -1 where a row has none; None where no row has one."""
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    if not len(encoded.dictionary):
-        return None
-    return np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), np.int64)
+    codes = identity_codes(column)
+    return codes if (codes >= 0).any() else None

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem, joined, tasks_of
 from greycard.audits.prediction.pairs import keyed, no_squeezing, squeezing_of
-from greycard.audits.prediction.rows import label_codes, predictions_of, probabilities_of
+from greycard.audits.prediction.rows import predictions_of, probabilities_of
+from greycard.class_codes import class_codes
 from greycard.metrics.prediction.findings import FULL_SPLIT, HARD, SOFT, PredictionFindings, summarise
 from greycard.metrics.prediction.paper002 import beside_paper
 from greycard.schema import ERROR, OK, STATUS
@@ -134,7 +135,7 @@ def _mean_accuracy(table: pa.Table, system: PredictorSystem, attributes: Mapping
     rows = table.filter(pc.equal(table[STATUS], OK))
     shares = []
     for task in tasks_of(system):
-        labels = label_codes(rows[task], attributes[task])
+        labels = class_codes(rows[task], attributes[task])
         right = probabilities_of(rows, task, len(attributes[task])).argmax(axis=1) == labels
         if (labels >= 0).any():
             shares.append(float(right[labels >= 0].mean()))

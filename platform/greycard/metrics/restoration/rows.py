@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from greycard import schema
+from greycard.class_codes import class_codes, identity_codes
 from greycard.metrics.by_group import Floats, Ints
 
 
@@ -132,19 +133,17 @@ def _images(table: pa.Table) -> tuple[Ints, Ints]:
 
 
 def _identities(table: pa.Table, first: Ints) -> Ints:
-    if schema.IDENTITY not in table.column_names or table.schema.field(schema.IDENTITY).type == pa.null():
+    if schema.IDENTITY not in table.column_names:
         return np.full(len(first), -1, np.int64)
-    encoded = _flat(table, schema.IDENTITY).take(pa.array(first)).dictionary_encode()
-    return _array(pc.fill_null(encoded.indices, -1)).astype(np.int64)
+    return identity_codes(_flat(table, schema.IDENTITY).take(pa.array(first)))
 
 
 def _codes(column: pa.Array, name: str, classes: tuple[str, ...]) -> Ints:
-    column = pc.cast(column, pa.string())
-    codes = pc.index_in(column, value_set=pa.array(classes, pa.string()))
-    strangers = pc.and_(pc.is_null(codes), pc.is_valid(column))
-    if pc.any(strangers).as_py():
-        raise ValueError(schema.unknown(f"{name} label", pc.filter(column, strangers)[0].as_py(), classes))
-    return _array(pc.fill_null(codes, -1)).astype(np.int64)
+    codes = class_codes(column, classes)
+    strangers = np.flatnonzero((codes < 0) & _array(pc.is_valid(column)))
+    if len(strangers):
+        raise ValueError(schema.unknown(f"{name} label", column[strangers[0].item()].as_py(), classes))
+    return codes
 
 
 def _points(table: pa.Table, images: Ints, count: int) -> tuple[PointRows, ...]:
