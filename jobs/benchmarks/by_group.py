@@ -81,9 +81,9 @@ def run(config: ByGroupConfig) -> dict[str, Any]:
 
 def _ours(config: ByGroupConfig, right: np.ndarray, groups: Groups, identities: np.ndarray | None) -> tuple[Any, ...]:
     start = time.perf_counter()
-    ratios = means({f"task{number}": right[:, number] for number in range(config.tasks)})
+    terms = means({f"task{number}": right[:, number] for number in range(config.tasks)})
     units = partition(groups, clusters_of(identities, config.rows))
-    sums = units.sums(ratios)
+    sums = units.sums(terms)
     frame = frame_of(units, sums)
     replicates = Bootstrap.draw(units, config.resamples, config.seed).replicates(sums)
     low, high = interval(replicates, 0.95)

@@ -19,16 +19,14 @@ def class_codes(column: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> N
     return _integers(pc.index_in(column.cast(pa.string()), value_set=pa.array(classes, pa.string())))
 
 
-def encode(column: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> pa.DictionaryArray:
+def encode(column: pa.ChunkedArray, classes: Sequence[str]) -> pa.DictionaryArray:
     """Dictionary-encode labels with the class set as the dictionary, so that bytes do not depend on the rows' order.
 
     A label that is null or not among the classes becomes null.
     """
     names = pa.array(classes, pa.string())
     codes = pc.index_in(column, value_set=names)
-    return pa.DictionaryArray.from_arrays(
-        codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes, names
-    )
+    return pa.DictionaryArray.from_arrays(codes.combine_chunks(), names)
 
 
 def identity_codes(column: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:

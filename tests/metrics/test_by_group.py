@@ -22,14 +22,14 @@ def labelled(rows: int = 500) -> tuple[np.ndarray, np.ndarray, Groups, Groups]:
 def test_equals_fairlearn_for_single_and_crossed_attributes() -> None:
     labels, predictions, race, gender = labelled()
     right = correct(labels, predictions[:, None])[:, 0]
-    ratios = stack([means({"accuracy": right}), macro_recall("macro_recall", right, labels, 3)])
+    terms = stack([means({"accuracy": right}), macro_recall("macro_recall", right, labels, 3)])
     features = pd.DataFrame({"race": np.array(RACE)[race.codes], "gender": np.array(gender.names)[gender.codes]})
     metrics = {"accuracy": accuracy_score, "macro_recall": balanced_accuracy_score, "count": count}
     for groups, names in ((race, ["race"]), (gender, ["gender"]), (cross([race, gender]), ["race", "gender"])):
         theirs = MetricFrame(
             metrics=metrics, y_true=labels, y_pred=predictions, sensitive_features=features[names]
         ).by_group
-        ours = by_group(ratios, groups)
+        ours = by_group(terms, groups)
         keys = [name if len(names) == 1 else tuple(name.split(" x ")) for name in groups.names]
         np.testing.assert_allclose(ours.values[:, 0], theirs.loc[keys, "accuracy"].to_numpy(float))
         np.testing.assert_allclose(ours.values[:, 1], theirs.loc[keys, "macro_recall"].to_numpy(float))

@@ -10,6 +10,10 @@ from greycard.metrics.restoration.phenotypes import macro_recall
 from greycard.metrics.significance import Bootstrap, Permutation, interval, p_value
 
 
+def permuted_values(permutation, terms):
+    return permutation.replicates(permutation.units.sums(terms))
+
+
 def bootstrap(values: np.ndarray, groups: Groups, identities: np.ndarray | None, resamples: int, seed: int = 0):
     units = partition(groups, clusters_of(identities, len(values)))
     return Bootstrap.draw(units, resamples, seed).replicates(units.sums(means({"x": values})))[..., 0]
@@ -89,10 +93,10 @@ def test_replicates_of_ratios_equal_recomputing_each_resample() -> None:
     right[::7] = np.nan
     groups = Groups("g", ("a", "b"), np.repeat([0, 1], 20))
     identities = np.repeat(np.arange(10), 4)
-    ratios = stack([means({"x": right}), macro_recall("r", right, labels, 3)])
+    terms = stack([means({"x": right}), macro_recall("r", right, labels, 3)])
     units = partition(groups, identities)
     drawn = Bootstrap.draw(units, 20, 0)
-    replicates = drawn.replicates(units.sums(ratios))
+    replicates = drawn.replicates(units.sums(terms))
     for weights, replicate in zip(drawn.weights, replicates, strict=True):
         rows = np.repeat(np.arange(40), weights[identities])
         again = by_group(
@@ -121,9 +125,9 @@ def test_permutation_p_value_equals_enumeration() -> None:
     observed = abs(values[:3].mean() - values[3:].mean())
     every = [abs(values[list(o[:3])].mean() - values[list(o[3:])].mean()) for o in permutations(range(6))]
     expected = np.mean(np.array(every) >= observed - 1e-12)
-    ratios = means({"x": values})
-    permuted = bias(Permutation.draw(groups, np.arange(6), 20000, 0).replicates(ratios))
-    p = p_value(bias(by_group(ratios, groups).values), permuted)
+    terms = means({"x": values})
+    permuted = bias(permuted_values(Permutation.draw(groups, np.arange(6), 20000, 0), terms))
+    p = p_value(bias(by_group(terms, groups).values), permuted)
     assert p[0] == pytest.approx(expected, abs=0.01)
     assert permuted.mean() == pytest.approx(np.mean(every), rel=0.02)
 
@@ -139,9 +143,9 @@ def test_permutation_equals_scipys() -> None:
         vectorized=True,
         rng=np.random.default_rng(1),
     )
-    ratios = means({"x": np.concatenate([a, b])})
+    terms = means({"x": np.concatenate([a, b])})
     groups = Groups("g", ("a", "b"), np.repeat([0, 1], [40, 30]))
-    permuted = bias(Permutation.draw(groups, np.arange(70), 20000, 0).replicates(ratios))
+    permuted = bias(permuted_values(Permutation.draw(groups, np.arange(70), 20000, 0), terms))
     assert p_value(np.array([theirs.statistic]), permuted)[0] == pytest.approx(theirs.pvalue, abs=0.01)
 
 
@@ -152,7 +156,7 @@ def test_whole_identities_move() -> None:
     permutation = Permutation.draw(groups, identities, 200, 0)
     assert permutation.groups.shape == (200, 8)
     assert (permutation.groups.sum(axis=1) == 4).all()
-    replicates = permutation.replicates(means({"x": values}))[..., 0]
+    replicates = permuted_values(permutation, means({"x": values}))[..., 0]
     np.testing.assert_allclose(replicates.sum(axis=1), 7)  # two groups of four identities each
 
 
@@ -161,7 +165,7 @@ def test_images_of_an_identity_that_spans_groups_are_exchanged_within_it() -> No
     groups = Groups("pose", ("left", "right"), np.array([0, 1, 0, 1]))
     values = np.array([1.0, 2.0, 10.0, 40.0])
     permutation = Permutation.draw(groups, np.array([0, 1, 2, 2]), 400, 0)
-    lefts = permutation.replicates(means({"x": values}))[:, 0, 0]
+    lefts = permuted_values(permutation, means({"x": values}))[:, 0, 0]
     assert sorted(set(lefts.tolist())) == [(1 + 10) / 2, (2 + 10) / 2, (1 + 40) / 2, (2 + 40) / 2]
     _, shares = np.unique(lefts, return_counts=True)
     np.testing.assert_allclose(shares / 400, 0.25, atol=0.08)

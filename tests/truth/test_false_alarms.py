@@ -56,9 +56,10 @@ def test_forgetting_identities_raises_false_alarms() -> None:
     alarms = 0
     groups = race_of(40, 4)
     for seed in range(AUDITS):
-        ratios = means({"x": answers(np.random.default_rng([seed, 8]), np.full(160, 0.9))})
-        permuted = bias(Permutation.draw(groups, np.arange(len(groups.codes)), 199, seed).replicates(ratios))
-        alarms += int(p_value(bias(by_group(ratios, groups).values), permuted)[0] <= 0.05)
+        terms = means({"x": answers(np.random.default_rng([seed, 8]), np.full(160, 0.9))})
+        permutation = Permutation.draw(groups, np.arange(len(groups.codes)), 199, seed)
+        permuted = bias(permutation.replicates(permutation.units.sums(terms)))
+        alarms += int(p_value(bias(by_group(terms, groups).values), permuted)[0] <= 0.05)
     assert alarms / AUDITS > binomial_range(0.05)[1]
 
 
@@ -73,8 +74,8 @@ def test_the_interval_of_a_group_gap_holds_the_truth(truth: float) -> None:
     chances = np.repeat([0.85 - truth, 0.85], 80)
     held = 0
     for seed in range(AUDITS):
-        ratios = means({"x": answers(np.random.default_rng([seed, 9]), chances)})
-        replicates = Bootstrap.draw(units, 1000, seed).replicates(units.sums(ratios))
+        terms = means({"x": answers(np.random.default_rng([seed, 9]), chances)})
+        replicates = Bootstrap.draw(units, 1000, seed).replicates(units.sums(terms))
         low, high = interval(gap(replicates, 0, 1), 0.95)
         held += int(low[0] <= -truth <= high[0])
     low_rate, high_rate = binomial_range(0.95)

@@ -104,8 +104,8 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratios:
-    """K measures of N rows as numerators and denominators of their J components.
+class Terms:
+    """What each of N rows adds to K measures: to the numerators and denominators of their J components.
 
     Attributes:
         layout: the measures' names and components.
@@ -118,7 +118,7 @@ class Ratios:
     denominators: Floats
 
 
-def means(values: Mapping[str, Floats], links: Mapping[str, Link] | None = None) -> Ratios:
+def means(values: Mapping[str, Floats], links: Mapping[str, Link] | None = None) -> Terms:
     """Make plain means of columns: name -> (N,) float64, NaN = missing.
 
     Args:
@@ -129,15 +129,15 @@ def means(values: Mapping[str, Floats], links: Mapping[str, Link] | None = None)
     table = np.stack([np.asarray(column, np.float64) for column in values.values()], axis=1)
     counted = ~np.isnan(table)
     layout = Layout(tuple(values), (1,) * len(values), tuple(links.get(name) for name in values))
-    return Ratios(layout, np.where(counted, table, 0.0), counted.astype(np.float64))
+    return Terms(layout, np.where(counted, table, 0.0), counted.astype(np.float64))
 
 
-def mean_of_ratios(name: str, numerators: Floats, denominators: Floats) -> Ratios:
+def mean_of_ratios(name: str, numerators: Floats, denominators: Floats) -> Terms:
     """Make one measure of several components, (N, J) each: the mean over components of sum / sum."""
-    return Ratios(Layout((name,), (numerators.shape[1],), (None,)), numerators, denominators)
+    return Terms(Layout((name,), (numerators.shape[1],), (None,)), numerators, denominators)
 
 
-def stack(parts: Sequence[Ratios]) -> Ratios:
+def stack(parts: Sequence[Terms]) -> Terms:
     """Put measures of the same rows side by side."""
     layout = Layout(
         tuple(name for part in parts for name in part.layout.names),
@@ -145,7 +145,7 @@ def stack(parts: Sequence[Ratios]) -> Ratios:
         tuple(link for part in parts for link in part.layout.links),
     )
     numerators = np.concatenate([part.numerators for part in parts], axis=1)
-    return Ratios(layout, numerators, np.concatenate([part.denominators for part in parts], axis=1))
+    return Terms(layout, numerators, np.concatenate([part.denominators for part in parts], axis=1))
 
 
 class Sums:
@@ -180,15 +180,15 @@ class Partition:
         """(G + 1,) where each group's units begin, and the end of the last."""
         return np.searchsorted(self.group, np.arange(len(self.groups) + 1)).astype(np.int64)
 
-    def sums(self, ratios: Ratios) -> Sums:
+    def sums(self, terms: Terms) -> Sums:
         """Sum N rows within units."""
-        counted = ratios.denominators > 0
-        if len(ratios.layout.names) < counted.shape[1]:
-            counted = np.logical_or.reduceat(counted, ratios.layout.starts(), axis=1)
+        counted = terms.denominators > 0
+        if len(terms.layout.names) < counted.shape[1]:
+            counted = np.logical_or.reduceat(counted, terms.layout.starts(), axis=1)
         return Sums(
-            ratios.layout,
-            self._reduce(ratios.numerators),
-            self._reduce(ratios.denominators),
+            terms.layout,
+            self._reduce(terms.numerators),
+            self._reduce(terms.denominators),
             self._reduce(counted),
         )
 
@@ -244,11 +244,11 @@ class Frame:
     identities: Ints
 
 
-def by_group(ratios: Ratios, groups: Groups, identities: Ints | None = None) -> Frame:
+def by_group(terms: Terms, groups: Groups, identities: Ints | None = None) -> Frame:
     """Compute every measure in every group.
 
     Args:
-        ratios: K measures of N rows.
+        terms: K measures of N rows.
         groups: the N rows' groups.
         identities: (N,) int64 identity codes, -1 = none; None where the data have no identities.
 
@@ -259,7 +259,7 @@ def by_group(ratios: Ratios, groups: Groups, identities: Ints | None = None) -> 
         ([32.0, nan, 31.0], [2, 0, 1])
     """
     units = partition(groups, clusters_of(identities, len(groups.codes)))
-    return frame_of(units, units.sums(ratios))
+    return frame_of(units, units.sums(terms))
 
 
 def frame_of(units: Partition, sums: Sums) -> Frame:

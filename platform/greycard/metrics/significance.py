@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from greycard.metrics.by_group import Floats, Groups, Ints, Partition, Ratios, Sums, partition
+from greycard.metrics.by_group import Floats, Groups, Ints, Partition, Sums, partition
 
 _CHUNK = 1 << 22  # elements of the weight matrix that are in floating point at a time
 
@@ -47,7 +47,7 @@ class Bootstrap:
         return cls(units, _draw(random, resamples, len(clusters))[:, owner])
 
     def replicates(self, sums: Sums) -> Floats:
-        """Return (B, G, K) values of the resampled groups."""
+        """Return (B, G, K) values of the resampled groups, from the sums of ``units``."""
         size = sums.numerators.shape[1]
         table = np.concatenate([sums.numerators, sums.denominators], axis=1)
         bounds, resamples = self.units.bounds, len(self.weights)
@@ -91,9 +91,8 @@ class Permutation:
         blocks = np.where(units.cluster >= fresh[0], clusters[units.order[units.starts]], -1)
         return cls(units, _permute_within(random, units.group.astype(np.int16), blocks, permutations))
 
-    def replicates(self, ratios: Ratios) -> Floats:
-        """Return (B, G, K) values of the permuted groups."""
-        sums = self.units.sums(ratios)
+    def replicates(self, sums: Sums) -> Floats:
+        """Return (B, G, K) values of the permuted groups, from the sums of ``units``."""
         size = sums.numerators.shape[1]
         table = np.concatenate([sums.numerators, sums.denominators], axis=1)
         totals = np.zeros((len(self.groups), len(self.units.groups), 2 * size))

@@ -1,6 +1,6 @@
 """From an audit table to everything that the report says by group: a pure function, no model, no pixels.
 
-``audit table -> images x systems -> measures as ratios -> by_group -> bias, intervals, noise floor, rates``
+``audit table -> images x systems -> terms of measures -> by_group -> bias, intervals, noise floor, rates``
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ from greycard.metrics.restoration.frames import (
     group_rows,
     seed_values,
 )
+from greycard.metrics.restoration.measures import AuditMeasures
 from greycard.metrics.restoration.merging import Merging, merge
-from greycard.metrics.restoration.ratios import Measured
 from greycard.metrics.restoration.rows import AuditRows, PointRows
 
 
@@ -139,7 +139,7 @@ def summarise(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], config
         Grouping.draw(groups, clusters, config.resamples, config.permutations, config.seed)
         for groups in (everyone(rows.num_images), *(_groups(name, rows, attributes) for name in config.attributes))
     ]
-    groups, disparities = _frames(rows, Measured(rows, merging, config.ordered_task), groupings, config)
+    groups, disparities = _frames(rows, AuditMeasures(rows, merging, config.ordered_task), groupings, config)
     rates = comparisons.compare(
         groups,
         disparities,
@@ -169,7 +169,7 @@ def _groups(name: str, rows: AuditRows, attributes: Mapping[str, tuple[str, ...]
 
 
 def _frames(
-    rows: AuditRows, measured: Measured, groupings: list[Grouping], config: FindingsConfig
+    rows: AuditRows, measured: AuditMeasures, groupings: list[Grouping], config: FindingsConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Go through systems and points, the reference first; only its replicates are kept for the others."""
     groups: dict[int, list[pd.DataFrame]] = {}
@@ -177,8 +177,8 @@ def _frames(
     references: list[Result] = []
     for number in sorted(range(len(rows.points)), key=lambda item: rows.points[item].system != config.reference):
         point = rows.points[number]
-        ratios, seeds = measured.ratios(point), measured.seed_ratios(point)
-        results = [Result.of(grouping, ratios) for grouping in groupings]
+        terms, seeds = measured.terms(point), measured.seed_terms(point)
+        results = [Result.of(grouping, terms) for grouping in groupings]
         if point.system == config.reference and not references:
             references = results
         groups[number], disparities[number] = [], []
@@ -189,7 +189,8 @@ def _frames(
             failed = _failed(rows, point, grouping.groups)
             groups[number].append(group_rows(result, reference, place, failed, config.level))
             if len(grouping.groups.names) > 1:
-                permuted = grouping.permutation.replicates(ratios)
+                permutation = grouping.permutation
+                permuted = permutation.replicates(permutation.units.sums(terms))
                 by_seed = seed_values(grouping.units, seeds)
                 disparities[number].append(disparity_rows(result, reference, permuted, by_seed, place, config.level))
     return _join(groups, GROUP_COLUMNS), _join(disparities, DISPARITY_COLUMNS)

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from greycard import schema
-from greycard.metrics.by_group import Floats, Frame, Groups, Ints, Partition, Ratios, frame_of, partition
+from greycard.metrics.by_group import Floats, Frame, Groups, Ints, Partition, Terms, frame_of, partition
 from greycard.metrics.disparity import bias, extremes, mean_seed_bias
-from greycard.metrics.restoration.ratios import direction
+from greycard.metrics.restoration.measures import direction
 from greycard.metrics.significance import Bootstrap, Permutation, interval, p_value
 
 _PLACE: Final = {"system": "str", "point": "float64", **dict.fromkeys(schema.RATES, "float64"), "attribute": "str"}
@@ -70,9 +70,9 @@ class Result:
     replicates: Floats
 
     @classmethod
-    def of(cls, grouping: Grouping, ratios: Ratios) -> "Result":
+    def of(cls, grouping: Grouping, terms: Terms) -> "Result":
         """Compute values and replicates."""
-        sums = grouping.units.sums(ratios)
+        sums = grouping.units.sums(terms)
         return cls(frame_of(grouping.units, sums), grouping.bootstrap.replicates(sums))
 
     def unknown(self) -> "Result":
@@ -176,6 +176,6 @@ def disparity_rows(
     ).astype(DISPARITY_COLUMNS)
 
 
-def seed_values(units: Partition, seeds: list[Ratios]) -> Floats:
+def seed_values(units: Partition, seeds: list[Terms]) -> Floats:
     """Return each classifier seed's values, (S, G, K)."""
-    return np.stack([frame_of(units, units.sums(ratios)).values for ratios in seeds])
+    return np.stack([frame_of(units, units.sums(terms)).values for terms in seeds])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from greycard.metrics.by_group import Floats, Ints, Ratios, mean_of_ratios
+from greycard.metrics.by_group import Floats, Ints, Terms, mean_of_ratios
 from greycard.schema import unknown
 
 Bools = NDArray[np.bool_]
@@ -159,7 +159,7 @@ def mean_over_seeds(values: Floats) -> Floats:
     return np.divide(total, number, out=np.full(len(values), np.nan), where=number > 0)
 
 
-def macro_recall(name: str, right: Floats, labels: Ints, classes: int) -> Ratios:
+def macro_recall(name: str, right: Floats, labels: Ints, classes: int) -> Terms:
     """Make macro recall: the mean over the classes that occur in a group of the share recognised; higher is better.
 
     In [0, 1]; a group without labels is NaN.

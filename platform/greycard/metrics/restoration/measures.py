@@ -1,4 +1,4 @@
-"""Every measure of an audit table at one system and point, as ratios that ``by_group`` can sum.
+"""Every measure of an audit table at one system and point, as terms that ``by_group`` sums.
 
 The rates stand behind the measures, in the order of ``schema.RATES``, so that groups' rates come from the same sums.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from greycard import schema
-from greycard.metrics.by_group import Floats, Ratios, means, stack
+from greycard.metrics.by_group import Floats, Terms, means, stack
 from greycard.metrics.columns import PSNR_OF_MEAN_MSE, describe
 from greycard.metrics.disparity import Direction
 from greycard.metrics.full_reference.decibels import psnr_of_mse
@@ -33,7 +33,7 @@ def direction(measure: str) -> Direction:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class AuditMeasures:
     """The measures that an audit table allows.
 
     Attributes:
@@ -56,16 +56,16 @@ class Measured:
             names += [f"{SHIFT}/{task}", f"{LIGHTER}/{task}"] if task == self.ordered_task else []
         return tuple(names)
 
-    def ratios(self, point: PointRows) -> Ratios:
+    def terms(self, point: PointRows) -> Terms:
         """Return the measures, averaged over classifier seeds, and the rates."""
-        return self._ratios(point, None)
+        return self._terms(point, None)
 
-    def seed_ratios(self, point: PointRows) -> list[Ratios]:
+    def seed_terms(self, point: PointRows) -> list[Terms]:
         """Return the measures of each classifier seed alone."""
         seeds = max((codes.shape[1] for codes in self.rows.predictions.values()), default=1)
-        return [self._ratios(point, seed) for seed in range(seeds)]
+        return [self._terms(point, seed) for seed in range(seeds)]
 
-    def _ratios(self, point: PointRows, seed: int | None) -> Ratios:
+    def _terms(self, point: PointRows, seed: int | None) -> Terms:
         columns = {name: self.rows.values(name, point) for name in self.rows.columns if name not in schema.RATES}
         links = {}
         if "mse" in columns:
@@ -78,7 +78,7 @@ class Measured:
         rates = {name: self.rows.values(name, point) if name in self.rows.columns else absent for name in schema.RATES}
         return stack([*parts, means(rates)])
 
-    def _task(self, task: str, point: PointRows, seed: int | None) -> list[Ratios]:
+    def _task(self, task: str, point: PointRows, seed: int | None) -> list[Terms]:
         labels, predicted = self.rows.labels[task], self.rows.predicted(task, point)
         if seed is not None:
             column = min(seed, predicted.shape[1] - 1)
