@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from greycard.config import ConfigError, from_dict, override, to_dict
-from greycard.metrics.columns import COLUMNS
+from greycard.metrics.descriptions import COLUMNS
 from greycard.metrics.full_reference.distortion import MEASURES, MeasureConfig, Mse
 from greycard.protocols import Measure
 

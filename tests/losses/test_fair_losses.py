@@ -1,8 +1,5 @@
 """The six losses against hand-made tables, SciPy's entropies, scikit-learn and finite differences."""
 
-import doctest
-import importlib
-import pkgutil
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -12,7 +9,6 @@ import torch
 from scipy.stats import entropy
 from torch import Tensor
 
-import greycard.losses
 from greycard.config import ConfigError, from_dict, override
 from greycard.losses import LOSSES, DpL2, DpMi, EoL2, EoMi, FairLossConfig, Iou, IouPaired, JointTable
 from greycard.losses.cells import describe_empty
@@ -310,8 +306,3 @@ class TestConfigs:
             from_dict(Phase, {"fair": {"kind": "eo_l3"}})
         with pytest.raises(ConfigError, match=r"fair.lam must be 0 or above"):
             override(Phase(), ["fair.lam=-1"])
-
-
-@pytest.mark.parametrize("name", [m.name for m in pkgutil.iter_modules(greycard.losses.__path__, "greycard.losses.")])
-def test_examples(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(name)).failed == 0

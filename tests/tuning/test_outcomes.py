@@ -1,10 +1,8 @@
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from greycard.tuning import Goal, best, knee, outcomes, pareto
+from greycard.tuning import Goal, best, knee, pareto
 
 GOALS = (Goal(metric="acc", mode="max"), Goal(metric="gap"))
 
@@ -50,7 +48,3 @@ def test_the_knee_by_hand():
     assert knee(frame(), (Goal(metric="gap"),)) == 4
     with pytest.raises(ValueError, match="no finished trial"):
         knee(frame().iloc[[3, 5]], GOALS)
-
-
-def test_examples():
-    assert doctest.testmod(outcomes).failed == 0

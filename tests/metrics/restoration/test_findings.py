@@ -7,7 +7,7 @@ import pytest
 
 from greycard import schema
 from greycard.datasets.groups import RFW_COUNTS
-from greycard.metrics.columns import COLUMNS, Column
+from greycard.metrics.descriptions import COLUMNS, Description
 from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
 from greycard.metrics.restoration.phenotypes import MinShare, Table, TopK
 
@@ -366,9 +366,7 @@ def test_a_single_point_or_a_dead_system_does_not_choose_the_rate_of_areas() -> 
 
 def test_a_new_measure_needs_only_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
     """African images are the more blurred ones; less is better."""
-    monkeypatch.setitem(
-        COLUMNS, "blur", Column(label="blur", unit="pixels", compares="by edges", higher_is_better=False)
-    )
+    monkeypatch.setitem(COLUMNS, "blur", Description(label="blur", unit="pixels", compares="by edges", better="lower"))
     blurred = table().append_column("blur", pa.array([4.0, 4, 4, 4, 1, 1, 3, 3]))
     found = summarise(blurred, ATTRIBUTES, QUICK)
     assert cell(found.groups, attribute="race", group="Asian", measure="blur")["value"] == 2

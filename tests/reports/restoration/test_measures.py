@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from greycard.metrics.columns import COLUMNS, Column
+from greycard.metrics.descriptions import COLUMNS, Description
 from greycard.metrics.restoration.findings import FindingsConfig, summarise
 from greycard.reports.restoration import figures, tables
 from greycard.reports.restoration import pictures as compose
@@ -17,7 +17,7 @@ SYSTEM = "hyperprior_celeba_like"
 @pytest.fixture
 def blurred(monkeypatch):
     """An audit with an invented measure: 5 for African images, 1 for all others, at every system and point."""
-    column = Column(label="blur width", unit="pixels", compares="by its edges", higher_is_better=False, digits=1)
+    column = Description(label="blur width", unit="pixels", compares="by its edges", better="lower", digits=1)
     monkeypatch.setitem(COLUMNS, "blur", column)
     table = audit_table(80)
     race = np.array(table["race"].to_pylist())
@@ -56,7 +56,7 @@ def test_its_table_of_differences_and_its_words_are_there(blurred):
 
 
 def test_a_measure_in_the_table_of_columns_that_was_not_measured_is_said_to_be_absent(findings, monkeypatch):
-    column = Column(label="blur width", unit="pixels", compares="by its edges", higher_is_better=False)
+    column = Description(label="blur width", unit="pixels", compares="by its edges", better="lower")
     monkeypatch.setitem(COLUMNS, "blur", column)
     assert "blur width is absent: not measured in this audit" in page_of(findings)
 

@@ -1,11 +1,9 @@
-import doctest
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from greycard.training.objectives import parity
 from greycard.training.objectives.parity import ParityRateDistortion, parity_gap, with_gap
 from greycard.training.objectives.rate_distortion import RateDistortion
 
@@ -88,7 +86,3 @@ def test_missing_labels_are_named():
 def test_the_gap_is_between_the_best_and_the_worst_served_group():
     assert with_gap({"psnr_db/a": 30.0, "psnr_db/b": 28.5, "psnr_db/c": 29.0, "bpp": 1.0})["psnr_gap_db"] == 1.5
     assert math.isnan(with_gap({"bpp": 1.0})["psnr_gap_db"])
-
-
-def test_the_examples_hold():
-    assert doctest.testmod(parity).failed == 0

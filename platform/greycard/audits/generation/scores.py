@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,6 @@ from greycard.streaming.generating import AUX, INCEPTION
 COLUMNS: Final = (
     *("system", "variant", "seed", "measure", "value", "sd", "low", "high", "n", "splits", "floor", "note"),
 )
-HIGHER_IS_BETTER: Final = ("classifier_score", "inception_score", "precision", "recall")
 PUBLISHED: Final = {"frechet": "fid", "kernel_distance": "kid", "classifier_score": "inception_score"}
 _HALVES_NOTE: Final = "one half of the reference against the other"
 Row = dict[str, Any]
@@ -51,6 +50,36 @@ class Side:
     sample: Floats
 
 
+class Score(NamedTuple):
+    """What one comparison of two sides in an extractor's space gives.
+
+    Attributes:
+        measures: names of its rows, without the extractor.
+        take: one side (as generated), the other (as real), how they are compared -> a row for each measure.
+
+    Raises:
+        ValueError: of ``take``, where a side has too few images for it.
+    """
+
+    measures: tuple[str, ...]
+    take: Callable[[Side, Side, RealismConfig], list[Row]]
+
+
+def compare(first: Side, second: Side, config: RealismConfig) -> dict[str, Row]:
+    """Return measure -> row of one side (as generated) against the other (as real).
+
+    Where a side is too small for a measure, its value is NaN and its note says why.
+    """
+    found: dict[str, Row] = {}
+    for score in SCORES:
+        try:
+            rows = score.take(first, second, config)
+        except ValueError as error:
+            rows = [_row("", float("nan"), n=0, note=str(error))] * len(score.measures)
+        found |= dict(zip(score.measures, rows, strict=True))
+    return found
+
+
 class Reference:
     """The reference of every score: what its extractors saw, and how the measuring classifier errs on its labels.
 
@@ -65,7 +94,7 @@ class Reference:
         self.classes = tuple(classes)
         self.config = config
         # of each extractor, by measure: one half of the reference against the other
-        self.floors = {name: self._distances(*_split(seen)) for name, seen in state.realism.items()}
+        self.floors = {name: compare(*_split(seen), config) for name, seen in state.realism.items()}
 
     def scores(self, system: GeneratorSystem, state: SetState) -> pd.DataFrame:
         """Return a system's scores, in the columns ``COLUMNS``."""
@@ -171,7 +200,7 @@ class Reference:
     def _realism(self, extractor: str, state: SetState, *, mine: bool) -> Iterator[Row]:
         seen = state.realism[extractor]
         floors = self.floors[extractor]
-        found = floors if mine else self._distances(_side(seen), _side(self.state.realism[extractor]))
+        found = floors if mine else compare(_side(seen), _side(self.state.realism[extractor]), self.config)
         for measure, row in found.items():
             note = "; ".join(filter(None, [row["note"], _HALVES_NOTE if mine else ""]))
             yield row | {"measure": measure_name(measure, extractor), "floor": floors[measure]["value"], "note": note}
@@ -179,34 +208,6 @@ class Reference:
         splits = int((seen.score.counts > 0).sum())
         name = measure_name("classifier_score", extractor)
         yield _row(name, score.mean, sd=score.sd, n=score.images, splits=splits)
-
-    def _distances(self, first: Side, second: Side) -> dict[str, Row]:
-        """Return measure -> row of one side (as generated) against the other (as real)."""
-        config = self.config
-        images, features = min(first.moments.count, second.moments.count), first.sample.shape[1]
-        few = f"fewer images than the {features} features" if images <= features else ""
-
-        def gaussians() -> dict[str, Row]:
-            value = frechet(first.moments.finish(), second.moments.finish())
-            return {"frechet": _row("", value, n=images, note=few)}
-
-        def kernel() -> dict[str, Row]:
-            found = kernel_distance(
-                first.sample, second.sample, subsets=config.subsets, subset=config.subset, seed=config.seed
-            )
-            return {"kernel_distance": _row("", found.mean, sd=found.sd, n=found.subset, splits=found.subsets)}
-
-        def neighbours() -> dict[str, Row]:
-            found = precision_recall(first.sample, second.sample, neighbours=config.neighbours)
-            values = {"precision": found.precision, "recall": found.recall}
-            count, note = min(found.generated, found.real), f"k = {config.neighbours}"
-            return {name: _row("", value, n=count, note=note) for name, value in values.items()}
-
-        return {
-            **_maybe(gaussians, "frechet"),
-            **_maybe(kernel, "kernel_distance"),
-            **_maybe(neighbours, "precision", "recall"),
-        }
 
 
 def frames_of(
@@ -245,12 +246,29 @@ def _row(
     }  # fmt: skip
 
 
-def _maybe(make: Callable[[], dict[str, Row]], *names: str) -> dict[str, Row]:
-    """Return rows, or NaN and the reason for each name where a set is too small for the measure."""
-    try:
-        return make()
-    except ValueError as error:
-        return {name: _row("", float("nan"), n=0, note=str(error)) for name in names}
+def _frechet(first: Side, second: Side, _: RealismConfig) -> list[Row]:
+    images, features = min(first.moments.count, second.moments.count), first.sample.shape[1]
+    few = f"fewer images than the {features} features" if images <= features else ""
+    return [_row("", frechet(first.moments.finish(), second.moments.finish()), n=images, note=few)]
+
+
+def _kernel_distance(first: Side, second: Side, config: RealismConfig) -> list[Row]:
+    found = kernel_distance(first.sample, second.sample, subsets=config.subsets, subset=config.subset, seed=config.seed)
+    return [_row("", found.mean, sd=found.sd, n=found.subset, splits=found.subsets)]
+
+
+def _precision_recall(first: Side, second: Side, config: RealismConfig) -> list[Row]:
+    found = precision_recall(first.sample, second.sample, neighbours=config.neighbours)
+    count, note = min(found.generated, found.real), f"k = {config.neighbours}"
+    return [_row("", value, n=count, note=note) for value in (found.precision, found.recall)]
+
+
+SCORES: Final = (
+    Score(("frechet",), _frechet),
+    Score(("kernel_distance",), _kernel_distance),
+    Score(("precision", "recall"), _precision_recall),
+)
+"""How two sets are compared in an extractor's space; another comparison is one more line."""
 
 
 def _side(seen: Realism) -> Side:

@@ -18,7 +18,7 @@ import yaml
 from greycard.config import to_dict
 from greycard.datasets.manifest import Manifest, check_attributes
 from greycard.datasets.storage import Folder
-from greycard.metrics.columns import COLUMNS
+from greycard.metrics.descriptions import COLUMNS
 from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
 from greycard.reports.restoration import page as html
 from greycard.reports.restoration import pictures as compose

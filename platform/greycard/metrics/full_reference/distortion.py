@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from greycard.metrics.columns import COLUMNS
+from greycard.metrics.descriptions import describe
 from greycard.metrics.full_reference.decibels import CAP_DB, psnr_of_mse
 from greycard.metrics.full_reference.lpips import Lpips
 from greycard.metrics.full_reference.pixels import check_pair, check_size
@@ -35,7 +35,7 @@ class _Column:
     @property
     def higher_is_better(self) -> bool:
         """Its direction."""
-        return COLUMNS[self.name].higher_is_better
+        return describe(self.name).higher_is_better
 
     @property
     def min_size(self) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from greycard.metrics.columns import COLUMNS
+from greycard.metrics.descriptions import describe
 from greycard.metrics.full_reference.pixels import check_pair, check_size
 
 _FILES: Final = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
@@ -78,7 +78,7 @@ class Lpips:
     @property
     def higher_is_better(self) -> bool:
         """Its direction."""
-        return COLUMNS[self.name].higher_is_better
+        return describe(self.name).higher_is_better
 
     @property
     def min_size(self) -> int:
@@ -130,7 +130,7 @@ class LpipsMeasure:
     @property
     def higher_is_better(self) -> bool:
         """Its direction."""
-        return COLUMNS[self.name].higher_is_better
+        return describe(self.name).higher_is_better
 
     @torch.inference_mode()
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from pydantic import Field
 from greycard.metrics.no_reference.base import NoReference
 from greycard.metrics.no_reference.brisque import Brisque
 from greycard.metrics.no_reference.clip_iqa import ClipIqa
-from greycard.metrics.no_reference.columns import QUALITY_COLUMNS, describe_quality
 from greycard.metrics.no_reference.eq_face import EqFace
 from greycard.metrics.no_reference.niqe import Niqe, NiqeLocal
 
@@ -56,7 +55,6 @@ def _reason(measure: Any, size: int) -> str:
 
 __all__ = [
     "NO_REFERENCE",
-    "QUALITY_COLUMNS",
     "Available",
     "Brisque",
     "ClipIqa",
@@ -65,5 +63,4 @@ __all__ = [
     "NiqeLocal",
     "NoReferenceConfig",
     "available",
-    "describe_quality",
 ]

@@ -5,8 +5,8 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from greycard.metrics.descriptions import describe
 from greycard.metrics.full_reference.lpips import MeasureUnavailable
-from greycard.metrics.no_reference.columns import describe_quality
 from greycard.metrics.no_reference.images import check_images
 
 
@@ -45,7 +45,7 @@ class NoReference:
     @property
     def higher_is_better(self) -> bool:
         """Its direction."""
-        return describe_quality(self.name).higher_is_better
+        return describe(self.name).higher_is_better
 
     def missing(self) -> str:
         """Return "" if its files are there, otherwise what to fetch and where to put it."""

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from greycard.metrics.by_group import Floats, Ints, clusters_of
-from greycard.metrics.disparity import Direction
 from greycard.metrics.prediction.calibration import BINS, ece, ece_columns
 from greycard.metrics.prediction.disparities import DISPARITIES, FAIR_LOSSES, accuracy, balanced_accuracy, iou, ratio
 from greycard.metrics.prediction.ranking import macro_auc
@@ -23,13 +22,7 @@ from greycard.metrics.significance import Bootstrap, Permutation, interval, p_va
 ALL = "all"
 SOFT, HARD = "soft", "hard"
 FULL_SPLIT = "full_split"
-GROUP_MEASURES: Final[dict[str, Direction]] = {
-    "accuracy": "higher",
-    "balanced_accuracy": "higher",
-    "iou": "higher",
-    "auc": "higher",
-    "ece": "lower",
-}
+GROUP_MEASURES: Final = ("accuracy", "balanced_accuracy", "iou", "auc", "ece")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +62,7 @@ class PredictionFindings:
 
     Attributes:
         groups: attribute, group ("all" first), measure (``GROUP_MEASURES``), value, low, high, count, identities.
-        disparities: attribute, measure (``prediction_disparity.DISPARITIES``), decisions ("hard", "soft"), estimate
+        disparities: attribute, measure (``disparities.DISPARITIES``), decisions ("hard", "soft"), estimate
             ("full_split" or "batch<size>_mean"), value, low, high, noise_floor (mean under permuted groups), p_value,
             missing (empty (label, group) cells; for a batch mean, of the mean batch).
         cells: label (code), group, count: the rows behind everything.

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from greycard import schema
 from greycard.metrics.by_group import CROSS, Floats, Groups, Ints, clusters_of, cross, everyone
-from greycard.metrics.columns import COLUMNS
+from greycard.metrics.descriptions import COLUMNS
 from greycard.metrics.restoration import curves as comparisons
 from greycard.metrics.restoration import phenotypes
 from greycard.metrics.restoration import rows as audit_rows
@@ -95,7 +95,7 @@ class Findings(NamedTuple):
 def summarise(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], config: FindingsConfig) -> Findings:
     """Compute every number by group from an audit table.
 
-    Measures: those of ``columns.COLUMNS`` that the table has, "psnr_db_of_mean_mse" where it has "mse"; per task t
+    Measures: those of ``descriptions.COLUMNS`` that the table has, "psnr_db_of_mean_mse" where it has "mse"; per task t
     "accuracy_merged/t", "accuracy/t", "macro_recall/t"; "shift/skin_type" (mean of predicted - label code, negative =
     lighter) and "lighter/skin_type" (share predicted lighter). Accuracies average over classifier seeds.
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from greycard import schema
 from greycard.metrics.by_group import Floats, Frame, Groups, Ints, Partition, Terms, frame_of, partition
+from greycard.metrics.descriptions import describe
 from greycard.metrics.disparity import bias, extremes, mean_seed_bias
-from greycard.metrics.restoration.measures import direction
 from greycard.metrics.significance import Bootstrap, Permutation, interval, p_value
 
 _PLACE: Final = {"system": "str", "point": "float64", **dict.fromkeys(schema.RATES, "float64"), "attribute": "str"}
@@ -149,7 +149,7 @@ def disparity_rows(
     observed, noise = bias(frame.values)[shown], bias(permuted)[:, shown]
     replicates, base_replicates = bias(result.replicates)[:, shown], bias(reference.replicates)[:, shown]
     base = bias(reference.frame.values)[shown]
-    ends = extremes(frame.values[:, shown], tuple(map(direction, frame.measures[shown])))
+    ends = extremes(frame.values[:, shown], tuple(describe(name).better for name in frame.measures[shown]))
     low, high = interval(replicates, level)
     delta_low, delta_high = interval(replicates - base_replicates, level)
     counts = frame.counts[:, shown]

@@ -9,27 +9,13 @@ import numpy as np
 
 from greycard import schema
 from greycard.metrics.by_group import Floats, Terms, means, stack
-from greycard.metrics.columns import PSNR_OF_MEAN_MSE, describe
-from greycard.metrics.disparity import Direction
+from greycard.metrics.descriptions import PSNR_OF_MEAN_MSE
 from greycard.metrics.full_reference.decibels import psnr_of_mse
 from greycard.metrics.restoration import phenotypes
 from greycard.metrics.restoration.merging import Merging
 from greycard.metrics.restoration.rows import AuditRows, PointRows
 
 MERGED, PLAIN, RECALL, SHIFT, LIGHTER = "accuracy_merged", "accuracy", "macro_recall", "shift", "lighter"
-_OF_TASKS: dict[str, Direction] = {LIGHTER: "lower", SHIFT: "zero"}
-
-
-def direction(measure: str) -> Direction:
-    """Say whether higher, lower or closer to zero is better.
-
-    Args:
-        measure: a column of ``columns.COLUMNS``, a number computed from one, or "<kind>/<task>".
-    """
-    kind, _, task = measure.partition("/")
-    if task:
-        return _OF_TASKS.get(kind, "higher")
-    return "higher" if describe(measure).higher_is_better else "lower"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,53 +1,38 @@
 """How pages of generators call their measures, write their numbers, and say how they are read."""
 
 import math
+from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
 
+from greycard.metrics.descriptions import describe
 from greycard.reports.generation.evidence import GenerationPage
-from greycard.reports.prediction.words import DASH, Word, amount
+from greycard.reports.prediction.words import DASH, Word, amount, word
 
 HARD: Final = "discrepancy[hard]"
 POOLED: Final = "discrepancy_pooled[hard]"
 CORRECTED: Final = "discrepancy[corrected]"
-DISCREPANCY: Final = Word(
-    label="discrepancy",
-    decimals=4,
-    explains="Fairness discrepancy (paper 004, eq. 9): the distance of the class shares from even shares, √Σ(1/K − "
-    "share)². 0 where all classes are shown equally often. Classes that never occur count too.",
-)
 _FRECHET: Final = "The distance between the features of two sets, each taken as one Gaussian; 0 for equal ones."
-_WORDS: Final[dict[str, Word]] = {
-    "discrepancy": DISCREPANCY,
-    "frechet": Word(label="Fréchet distance", explains=_FRECHET),
-    "fid": Word(label="FID", explains=f"{_FRECHET} Here with Inception's features, as published."),
-    "kernel_distance": Word(
-        label="kernel distance",
-        explains="The squared distance under a cubic kernel, corrected for small sets; it can be below 0.",
-    ),
-    "kid": Word(label="KID", explains="The kernel distance with Inception's features, as published."),
-    "precision": Word(
-        label="precision", better="higher", decimals=3, explains="The share of images that lie among the real ones."
-    ),
-    "recall": Word(
-        label="recall", better="higher", decimals=3, explains="The share of real images that lie among the generated."
-    ),
-    "classifier_score": Word(
-        label="classifier score",
-        better="higher",
-        explains="High where each image is sure to be of one class, and the set shows many; at most the classes.",
-    ),
-    "inception_score": Word(label="inception score", better="higher", explains="The same with Inception's classes."),
-    "path_length": Word(
-        label="path length", explains="How much images change over small steps between latents: high is less smooth."
-    ),
-    "niqe": Word(label="NIQE", explains="Distance from the statistics of undistorted photographs."),
-    "niqe_local": Word(label="NIQE (own images)", explains="Distance from the statistics of a folder of one's own."),
-    "brisque": Word(label="BRISQUE", explains="Distortion as learned from people's ratings; saturates at 32 px."),
-    "clip_iqa": Word(label="CLIP-IQA", better="higher", decimals=3),
-    "eqface": Word(label="EQ-Face", better="higher", decimals=3, explains="Quality of a face for recognition."),
+_EXPLAINS: Final = {
+    "discrepancy": "Fairness discrepancy (paper 004, eq. 9): the distance of the class shares from even shares, √Σ(1/K "
+    "− share)². 0 where all classes are shown equally often. Classes that never occur count too.",
+    "frechet": _FRECHET,
+    "fid": f"{_FRECHET} Here with Inception's features, as published.",
+    "kernel_distance": "The squared distance under a cubic kernel, corrected for small sets; it can be below 0.",
+    "kid": "The kernel distance with Inception's features, as published.",
+    "precision": "The share of images that lie among the real ones.",
+    "recall": "The share of real images that lie among the generated.",
+    "classifier_score": "High where each image is sure to be of one class, and the set shows many; at most the "
+    "classes.",
+    "inception_score": "The same with Inception's classes.",
+    "path_length": "How much images change over small steps between latents: high is less smooth.",
+    "niqe": "Distance from the statistics of undistorted photographs.",
+    "niqe_local": "Distance from the statistics of a folder of one's own.",
+    "brisque": "Distortion as learned from people's ratings; saturates at 32 px.",
+    "eqface": "Quality of a face for recognition.",
 }
+DISCREPANCY: Final = word(describe("discrepancy"), _EXPLAINS["discrepancy"])
 REALISM: Final = ("fid", "frechet", "kid", "kernel_distance", "precision", "recall", "inception_score",
                   "classifier_score", "path_length")  # fmt: skip
 NO_REFERENCE: Final = ("eqface", "niqe", "niqe_local", "brisque", "clip_iqa")
@@ -62,10 +47,9 @@ def stem(measure: str) -> str:
 
 def word_of(measure: str) -> Word:
     """Return what a measure is, with the extractor in its label: ``Fréchet distance [aux]``."""
-    known = _WORDS.get(stem(measure), Word(label=stem(measure).replace("_", " "), better=None))
-    extractor = measure.partition("[")[1:]
-    label = known.label + (f" {''.join(extractor)}" if extractor[0] else "")
-    return Word(label=label, explains=known.explains, better=known.better, share=known.share, decimals=known.decimals)
+    known = word(describe(measure), _EXPLAINS.get(stem(measure), ""))
+    extractor = measure.removeprefix(stem(measure))
+    return replace(known, label=f"{known.label} {extractor}") if extractor else known
 
 
 def direction(word: Word) -> str:
@@ -113,7 +97,7 @@ def reading(page: GenerationPage) -> tuple[str, ...]:
 def measures_of(page: GenerationPage) -> dict[str, str]:
     """Return the measures that the page shows and what they are."""
     taken = {stem(name) for name in page.scores["measure"]}
-    found = {word.label: word.explains for name, word in _WORDS.items() if name in taken and word.explains}
+    found = {describe(name).label: explains for name, explains in _EXPLAINS.items() if name in taken}
     found["sampling floor"] = (
         "√((1 − 1/K)/n): the discrepancy that n images of a perfectly even generator show by chance. Of a distance: "
         "one half of the held-out images against the other."

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from greycard.metrics.descriptions import SHARE, Description, describe, describe_difference
 from greycard.reports.restoration.frames import nice
 
 DASH: Final = "—"
@@ -36,97 +37,72 @@ class Word:
         return self.label.partition(" [")[0]
 
 
-ACCURACY: Final = Word(
-    label="accuracy", better="higher", share=True, explains="The share of images whose target is predicted right."
-)
+def word(measure: Description, explains: str = "") -> Word:
+    """Return a measure as the registry describes it; decibels stand behind its label."""
+    return Word(
+        label=f"{measure.label} [dB]" if measure.unit == "dB" else measure.label,
+        explains=explains,
+        better=None if measure.better == "zero" else measure.better,
+        share=measure.unit == SHARE,
+        decimals=measure.digits,
+    )
+
+
+ACCURACY: Final = word(describe("accuracy"), "The share of images whose target is predicted right.")
+_GROUPS: Final = {
+    "balanced_accuracy": "The mean over classes of the share found.",
+    "iou": "Intersection over union of predicted and true class, averaged over classes: right ones divided by all that "
+    "are predicted so or are so. It falls with misses and with false alarms.",
+    "auc": "The chance that an image of a class is ranked above one that is not of it; 0.5 is guessing.",
+    "ece": "Expected calibration error: how far the stated confidence lies from the share that is right.",
+}
 GROUP_WORDS: Final[dict[str, Word]] = {
     "accuracy": ACCURACY,
-    "balanced_accuracy": Word(
-        label="balanced accuracy", better="higher", share=True, explains="The mean over classes of the share found."
-    ),
-    "iou": Word(
-        label="IoU",
-        better="higher",
-        share=True,
-        explains="Intersection over union of predicted and true class, averaged over classes: right ones divided by "
-        "all that are predicted so or are so. It falls with misses and with false alarms.",
-    ),
-    "auc": Word(
-        label="AUC",
-        better="higher",
-        decimals=3,
-        explains="The chance that an image of a class is ranked above one that is not of it; 0.5 is guessing.",
-    ),
-    "ece": Word(
-        label="ECE",
-        share=True,
-        explains="Expected calibration error: how far the stated confidence lies from the share that is right.",
-    ),
+    **{name: word(describe(name), explains) for name, explains in _GROUPS.items()},
+}
+_DISPARITIES: Final = {
+    "sigma_iou": "The standard deviation between groups of their IoU (with Bessel's correction): 0 where all groups "
+    "are predicted equally well. The search of “Enhancing Fairness of Visual Attribute Predictors” minimises it.",
+    "dp_difference": "Demographic parity: the largest gap between groups in how often a class is predicted. Where "
+    "groups truly differ in how often they have the class, a perfect predictor has this gap too.",
+    "eo_difference": "Equalized odds: the largest gap between groups in how often a class is predicted for images of "
+    "the same true class.",
+    "iou": "The IoU loss, summed over groups (eq. 12 as printed).",
+    "iou_mean": "The IoU loss, averaged over groups (as published, Tables 1-3).",
+    "iou_paired": "The IoU loss on pairs of groups.",
+    "eo_l2": "Equalized odds as squared differences (eq. 6).",
+    "eo_mi": "Equalized odds as mutual information, in nats (eq. 7).",
+    "dp_l2": "Demographic parity as squared differences (eq. 3).",
+    "dp_mi": "Demographic parity as mutual information, in nats (eq. 4).",
 }
 DISPARITY_WORDS: Final[dict[str, Word]] = {
-    "sigma_iou": Word(
-        label="σ_IOU",
-        decimals=4,
-        explains="The standard deviation between groups of their IoU (with Bessel's correction): 0 where all groups "
-        "are predicted equally well. The search of “Enhancing Fairness of Visual Attribute Predictors” minimises it.",
-    ),
-    "dp_difference": Word(
-        label="parity difference",
-        share=True,
-        explains="Demographic parity: the largest gap between groups in how often a class is predicted. Where groups "
-        "truly differ in how often they have the class, a perfect predictor has this gap too.",
-    ),
-    "eo_difference": Word(
-        label="odds difference",
-        share=True,
-        explains="Equalized odds: the largest gap between groups in how often a class is predicted for images of the "
-        "same true class.",
-    ),
-    "iou": Word(label="L_iou (sum)", explains="The IoU loss, summed over groups (eq. 12 as printed)."),
-    "iou_mean": Word(label="L_iou", explains="The IoU loss, averaged over groups (as published, Tables 1-3)."),
-    "iou_paired": Word(label="L_iou (paired)", explains="The IoU loss on pairs of groups."),
-    "eo_l2": Word(label="L_eo^l2", explains="Equalized odds as squared differences (eq. 6)."),
-    "eo_mi": Word(label="L_eo^mi", explains="Equalized odds as mutual information, in nats (eq. 7)."),
-    "dp_l2": Word(label="L_dp^l2", explains="Demographic parity as squared differences (eq. 3)."),
-    "dp_mi": Word(label="L_dp^mi", explains="Demographic parity as mutual information, in nats (eq. 4)."),
+    name: word(describe_difference(name), explains) for name, explains in _DISPARITIES.items()
 }
 HARD_MEASURES: Final = ("sigma_iou", "dp_difference", "eo_difference")
-PSNR: Final = Word(
-    label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
-)
+PSNR: Final = word(describe("psnr"), "How close a restored image is to its original.")
+_DIFFERENCE: Final = "The largest difference between groups."
+_SEARCH: Final = {
+    "accuracy_all": "",
+    "loss": "",
+    "ce": "",
+    "fair": "",
+    "fair_missing": "Pairs of class and group without a row in the whole split, left out by the loss.",
+    "bpp": "How much a compressed image weighs; an uncompressed one has 24.",
+    "bpp_estimated": "",
+    "bpp_payload": "",
+    "bpp_total": "",
+    "ssim": "",
+    "mse": "",
+    "psnr_gap_db": "How much better the best restored group is than the worst, in mean PSNR.",
+    "disparity": _DIFFERENCE,
+    "bias": _DIFFERENCE,
+}
 SEARCH_WORDS: Final[dict[str, Word]] = {
-    **{name: word for name, word in GROUP_WORDS.items() if name != "iou"},
+    **GROUP_WORDS,
     **{name: DISPARITY_WORDS[name] for name in HARD_MEASURES},
-    "iou": GROUP_WORDS["iou"],
-    "accuracy_all": Word(label="accuracy, all tasks", better="higher", share=True),
-    "loss": Word(label="loss"),
-    "ce": Word(label="cross-entropy"),
-    "fair": Word(label="fairness loss"),
-    "fair_missing": Word(
-        label="empty cells",
-        explains="Pairs of class and group without a row in the whole split, left out by the loss.",
-    ),
-    "bpp": Word(
-        label="bits per pixel", decimals=3, explains="How much a compressed image weighs; an uncompressed one has 24."
-    ),
-    "bpp_estimated": Word(label="bits per pixel (estimated)"),
-    "bpp_payload": Word(label="bits per pixel (coded bytes)"),
-    "bpp_total": Word(label="bits per pixel (whole file)"),
-    "psnr": Word(
-        label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
-    ),
-    "psnr_db": Word(
-        label="PSNR [dB]", better="higher", decimals=2, explains="How close a restored image is to its original."
-    ),
-    "ssim": Word(label="SSIM", better="higher"),
-    "mse": Word(label="MSE"),
-    "psnr_gap_db": Word(
-        label="PSNR gap [dB]",
-        decimals=3,
-        explains="How much better the best restored group is than the worst, in mean PSNR.",
-    ),
-    "disparity": Word(label="group difference", explains="The largest difference between groups."),
-    "bias": Word(label="group difference", explains="The largest difference between groups."),
+    **{name: word(describe(name), explains) for name, explains in _SEARCH.items()},
+    "psnr": PSNR,
+    "psnr_db": PSNR,
 }
 LOSS_WORDS: Final = {
     "ce": "cross-entropy",

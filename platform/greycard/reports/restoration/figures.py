@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from greycard.metrics.columns import COLUMNS
+from greycard.metrics.descriptions import COLUMNS
 from greycard.reports.panels import COLOURS, INK, MARKERS, legend_below, say_absent, style, to_png
 from greycard.reports.restoration.frames import (
     ACCURACY,

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 import pandas as pd
 
-from greycard.metrics.columns import Column
+from greycard.metrics.descriptions import Description
 from greycard.schema import BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL, unknown
 
 RAW: Final = "raw"  # the system that returns the original images: what everything is compared with
@@ -99,7 +99,7 @@ def measures_of(groups: pd.DataFrame) -> list[str]:
     return [name for name in groups["measure"].drop_duplicates().tolist() if "/" not in name]
 
 
-def direction_text(column: Column) -> str:
+def direction_text(column: Description) -> str:
     """Say where a measure's better end is."""
     return f"{'higher' if column.higher_is_better else 'lower'} is closer to the original"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from greycard.metrics.columns import COLUMNS, describe
+from greycard.metrics.descriptions import COLUMNS, describe
 from greycard.reports.pages import Picture, environment
 from greycard.reports.restoration import tables
 from greycard.reports.restoration.frames import (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from greycard.metrics.columns import describe
+from greycard.metrics.descriptions import describe
 from greycard.reports.restoration.frames import (
     ACCURACY,
     RAW,
