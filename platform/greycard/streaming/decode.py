@@ -15,6 +15,11 @@ from greycard.streaming.selection import Selection
 ERROR_LENGTH: Final = 300
 
 
+def pass_through(table: pa.Table) -> pa.Table:
+    """Leave rows that need no decoding as they are."""
+    return table
+
+
 @dataclass(frozen=True, slots=True)
 class Decode:
     """Encoded images to pixels: ``image -> pixels, decode_error``; other columns stay.

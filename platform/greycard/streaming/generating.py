@@ -5,7 +5,7 @@
 A row that fails keeps its place with a status and a reason, whatever failed: its bytes, the generator or a classifier.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -132,6 +132,23 @@ class GenerationStage:
     threads: int = 1
     gpu: bool = False
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are appended to the rows, in order; all are null where a row failed but status and error."""
+        bulk = [features_column(AUX)]
+        bulk += [features_column(INCEPTION), scores_column(INCEPTION)] if self.inception is not None else []
+        return pa.schema(
+            [
+                (prediction_column(self.task), pa.int8()),
+                (probability_column(self.task), pa.list_(pa.float64())),
+                *((name, pa.list_(pa.float32())) for name in bulk),
+                *((QUALITY + measure.name, pa.float64()) for measure in self.quality),
+                (STATUS, pa.string()),
+                (ERROR, pa.string()),
+                *([(PATH, pa.float64())] if self.generator is not None else []),
+            ]
+        )
+
     def build(self) -> "Generation":
         """Return the stage with its models loaded."""
         return Generation(self)
@@ -145,12 +162,6 @@ class Look:
         self.classifier: Any = on_device(config.classifier, device).build()
         self.inception = on_device(config.inception, device).build() if config.inception else None
         self.quality: dict[str, Any] = {item.name: on_device(item, device).build() for item in config.quality}
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns beside the probabilities."""
-        more = (features_column(INCEPTION), scores_column(INCEPTION)) if self.inception is not None else ()
-        return (features_column(AUX), *more, *(QUALITY + name for name in self.quality))
 
     def __call__(self, images: Tensor) -> dict[str, NDArray[Any]]:
         """Look at (N, 3, H, W) uint8.
@@ -187,7 +198,7 @@ class Generation:
     def __init__(self, config: GenerationStage) -> None:
         torch.set_num_threads(config.threads)
         device = "cuda" if config.gpu and torch.cuda.is_available() else ""
-        self.config = config
+        self.config, self.schema = config, config.schema
         self.look = Look(config, device)
         self.generator: Any = on_device(config.generator, device).build() if config.generator is not None else None
 
@@ -198,8 +209,7 @@ class Generation:
                 return self._of_pixels(table)
             seeds = torch.from_numpy(table[SEED].to_numpy().astype(np.int64))
             seen = _one_by_one(seeds, lambda part: self.look(self._make(part)))
-            rows = self._rows(table, seen, np.arange(len(table)))
-            return rows.append_column(PATH, self._paths(table, seen.errors))
+            return self._rows(table, seen, np.arange(len(table)), {PATH: self._paths(table, seen.errors)})
 
     def _of_pixels(self, table: pa.Table) -> pa.Table:
         errors = table[DECODE_ERROR].to_pylist()
@@ -207,7 +217,7 @@ class Generation:
         seen = _one_by_one(to_tensor(pixels_of(table, self.config.size)[good]), self.look)
         for row, error in zip(good, seen.errors, strict=True):
             errors[row] = error
-        return self._rows(table.drop_columns([PIXELS, DECODE_ERROR]), Seen(seen.columns, errors), good)
+        return self._rows(table.drop_columns([PIXELS, DECODE_ERROR]), Seen(seen.columns, errors), good, {})
 
     def _make(self, seeds: Tensor) -> Tensor:
         images: Tensor = self.generator.generate(self.generator.latents(seeds), truncation=self.config.truncation)
@@ -216,24 +226,25 @@ class Generation:
             raise ValueError(f"the generator made {tuple(images.shape)} {images.dtype}, expected {expected} uint8")
         return images
 
-    def _rows(self, table: pa.Table, seen: Seen, good: NDArray[np.intp]) -> pa.Table:
+    def _rows(self, table: pa.Table, seen: Seen, good: NDArray[np.intp], more: Mapping[str, pa.Array]) -> pa.Table:
         """Append what was seen in the rows ``good``; rows with an error get nulls."""
         failed = np.array([bool(error) for error in seen.errors], bool)
-        task = self.config.task
-        wanted = {probability_column(task): np.zeros((len(good), self.config.classes))} | seen.columns
-        unseen = [name for name in self.look.columns if name not in wanted]  # nothing in this block was taken
-        codes = np.full(len(table), -1, np.int8)
-        codes[good] = wanted[probability_column(task)].argmax(axis=1)
-        table = table.append_column(prediction_column(task), pa.array(codes, pa.int8(), mask=failed))
-        for name, values in wanted.items():
+        columns = {
+            STATUS: pa.array(np.where(failed, FAILED, OK).tolist(), pa.string()),
+            ERROR: pa.array(seen.errors, pa.string()),
+            **more,
+        }
+        for name, values in seen.columns.items():
             full = np.zeros((len(table), values.shape[1]))
             full[good] = values
-            table = table.append_column(name, _column(name, full, failed))
-        for name in unseen:
-            kind = pa.float64() if name.startswith(QUALITY) else pa.list_(pa.float32())
-            table = table.append_column(name, pa.nulls(len(table), kind))
-        table = table.append_column(STATUS, pa.array(np.where(failed, FAILED, OK).tolist(), pa.string()))
-        return table.append_column(ERROR, pa.array(seen.errors, pa.string()))
+            columns[name] = _column(full, failed, self.schema.field(name).type)
+            if name == probability_column(self.config.task):
+                codes = full.argmax(axis=1).astype(np.int8)
+                columns[prediction_column(self.config.task)] = pa.array(codes, mask=failed)
+        for field in self.schema:  # a column that is not there: nothing in this block could be taken
+            found = columns.get(field.name)
+            table = table.append_column(field, pa.nulls(len(table), field.type) if found is None else found)
+        return table
 
     def _paths(self, table: pa.Table, errors: list[str]) -> pa.Array:
         """Return the path steps of rows with a partner."""
@@ -251,12 +262,11 @@ class Generation:
         return pa.array(steps, pa.float64())
 
 
-def _column(name: str, values: NDArray[Any], failed: NDArray[np.bool_]) -> pa.Array:
-    """Return what was seen as a column, null where a row failed."""
-    if name.startswith(QUALITY):
-        return pa.array(values[:, 0], pa.float64(), mask=failed)
-    lists = probability_lists(values, failed)
-    return lists.cast(pa.list_(pa.float32())) if name.startswith(BULK) else lists
+def _column(values: NDArray[Any], failed: NDArray[np.bool_], kind: pa.DataType) -> pa.Array:
+    """Return what was seen, (N, ...), as a column of lists or of numbers, null where a row failed."""
+    if pa.types.is_list(kind):
+        return probability_lists(values, failed).cast(kind)
+    return pa.array(values[:, 0], kind, mask=failed)
 
 
 def _one_by_one(items: Tensor, see: Callable[[Tensor], dict[str, NDArray[Any]]]) -> Seen:
@@ -282,11 +292,6 @@ def _one_by_one(items: Tensor, see: Callable[[Tensor], dict[str, NDArray[Any]]])
         for name, width in widths.items()
     }
     return Seen(columns, errors)
-
-
-def keep(table: pa.Table) -> pa.Table:
-    """Leave rows of seeds as they are: there is nothing to decode."""
-    return table
 
 
 def seed_rows(count: int, seed: int, paths: int) -> pa.Table:

@@ -23,7 +23,7 @@ from greycard.streaming.restoring import on_device
 CODE: Final = "code"  # int64: of the class that is looked for
 LABEL: Final = "label"  # string: its name
 SEED: Final = "seed"  # int64: from which a lineage's start is looked for
-NUMBER: Final = "lineage"  # int64: of the lineage within its class
+LINEAGE: Final = "lineage"  # int64: its number within its class
 FOUND: Final = "found"  # int64: seed of the start; null where there is none
 UNIT: Final = "unit"  # float64: median distance of features between random images
 LATENTS: Final = "latents"  # list<large_binary>: float32 bytes of every accepted latent, in order
@@ -32,14 +32,14 @@ DEPTHS: Final = "depths"  # list<int32>: mutations from the start
 DISTANCES: Final = "distances"  # list<float64>: from the start
 DUPLICATES: Final = "duplicates"  # list<bool>: near to an earlier one of the lineage, so not part of the result
 
-LINEAGE_INPUT: Final = (IMAGE_ID, CODE, LABEL, SEED, NUMBER)
+LINEAGE_INPUT: Final = (IMAGE_ID, CODE, LABEL, SEED, LINEAGE)
 LINEAGE_SCHEMA: Final = pa.schema(
     [
         (IMAGE_ID, pa.string()),  # of the lineage: what the row checkpoint goes by
         (CODE, pa.int64()),
         (LABEL, pa.string()),
         (SEED, pa.int64()),
-        (NUMBER, pa.int64()),
+        (LINEAGE, pa.int64()),
         (STATUS, pa.string()),
         (ERROR, pa.string()),
         (FOUND, pa.int64()),
@@ -55,11 +55,6 @@ LINEAGE_SCHEMA: Final = pa.schema(
         (DUPLICATES, pa.list_(pa.bool_())),
     ]
 )
-
-
-def pass_through(table: pa.Table) -> pa.Table:
-    """Leave rows that need no decoding as they are."""
-    return table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,9 @@ from greycard.streaming.searching import (
     FOUND,
     LABEL,
     LATENTS,
+    LINEAGE,
     LINEAGE_INPUT,
     LINEAGE_SCHEMA,
-    NUMBER,
     PARENTS,
     SEED,
     UNIT,
@@ -36,7 +36,7 @@ CHOSEN_SCHEMA: Final = pa.schema(
         (LABEL, pa.string()),
         (IDENTITY, pa.string()),
         (SPLIT, pa.string()),  # "" in the sheet alone
-        (NUMBER, pa.int64()),
+        (LINEAGE, pa.int64()),
         (SEED, pa.int64()),
         ("number", pa.int64()),  # of the latent within its lineage
         ("parent", pa.int64()),  # number of the latent that it was mutated from
@@ -50,7 +50,7 @@ CHOSEN_SCHEMA: Final = pa.schema(
 )
 
 _LIGHT: Final = (
-    *(IMAGE_ID, CODE, LABEL, SEED, NUMBER, STATUS, ERROR, FOUND),
+    *(IMAGE_ID, CODE, LABEL, SEED, LINEAGE, STATUS, ERROR, FOUND),
     *("looked", "evaluated", "refused", "dropped", UNIT, DUPLICATES),
 )
 
@@ -70,7 +70,7 @@ def input_rows(config: SynthesisConfig, more: dict[int, tuple[int, int]]) -> pa.
             CODE: code,
             LABEL: labels[code],
             SEED: config.seed_of(number),
-            NUMBER: number,
+            LINEAGE: number,
         }
         for number, code in sorted(places)
     ]
@@ -87,12 +87,12 @@ def read_lineages(waves: list[Folder]) -> list[dict[str, Any]]:
                 rows.append(
                     row | {"wave": wave, "accepted": len(flags), "duplicates": sum(flags), "kept": flags.count(False)}
                 )
-    return sorted(rows, key=lambda row: (row[CODE], row[NUMBER]))
+    return sorted(rows, key=lambda row: (row[CODE], row[LINEAGE]))
 
 
 def kept_of(rows: list[dict[str, Any]], code: int) -> list[Kept]:
     """Return what a class's lineages gave."""
-    return [Kept(row[NUMBER], row["kept"]) for row in rows if row[CODE] == code]
+    return [Kept(row[LINEAGE], row["kept"]) for row in rows if row[CODE] == code]
 
 
 def chosen_tables(
@@ -103,7 +103,7 @@ def chosen_tables(
         for table in folder.tables():
             rows = []
             for lineage in table.to_pylist():
-                splits = taken.get(lineage[CODE], {}).get(lineage[NUMBER], Taken(())).splits
+                splits = taken.get(lineage[CODE], {}).get(lineage[LINEAGE], Taken(())).splits
                 rows += _chosen(config, lineage, splits)
             if rows:
                 yield pa.Table.from_pylist(rows, CHOSEN_SCHEMA)
@@ -115,7 +115,7 @@ def _chosen(config: SynthesisConfig, lineage: dict[str, Any], splits: tuple[str,
     for number, latent in enumerate(lineage[LATENTS]):
         duplicate = lineage[DUPLICATES][number]
         split = waiting.pop(0) if waiting and not duplicate else ""
-        sheet = lineage[NUMBER] < config.sheet and number < SHEET_LATENTS
+        sheet = lineage[LINEAGE] < config.sheet and number < SHEET_LATENTS
         if not split and not sheet:
             continue
         image_id = f"{lineage[IMAGE_ID]}-{number:05d}"
@@ -132,7 +132,7 @@ def _chosen(config: SynthesisConfig, lineage: dict[str, Any], splits: tuple[str,
                 CHOSEN: bool(split),
                 "sheet": sheet,
                 LATENT: latent,
-                **{name: lineage[name] for name in (CODE, LABEL, NUMBER, SEED)},
+                **{name: lineage[name] for name in (CODE, LABEL, LINEAGE, SEED)},
             }
         )
     return rows

@@ -13,10 +13,10 @@ from greycard.audits.tables import missing_ids
 from greycard.datasets.storage import FULL_DISK, Folder
 from greycard.schema import IMAGE_ID
 from greycard.streaming.cluster import SessionConfig, require
+from greycard.streaming.decode import pass_through
 from greycard.streaming.pipeline import Pipeline, PipelineError, Resources, Stage
 from greycard.streaming.progress import progress
 from greycard.streaming.row_checkpoint import drop_duplicates, sweep
-from greycard.streaming.searching import pass_through
 
 _ROUNDS: Final = 3
 _FULL_WORDS: Final = ("No space left on device", "Disk quota exceeded")

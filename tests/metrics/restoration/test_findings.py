@@ -366,7 +366,9 @@ def test_a_single_point_or_a_dead_system_does_not_choose_the_rate_of_areas() -> 
 
 def test_a_new_measure_needs_only_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
     """African images are the more blurred ones; less is better."""
-    monkeypatch.setitem(COLUMNS, "blur", Description(label="blur", unit="pixels", compares="by edges", better="lower"))
+    monkeypatch.setitem(
+        COLUMNS, "blur", Description(label="blur", unit="pixels", compares="by edges", better="lower", digits=3)
+    )
     blurred = table().append_column("blur", pa.array([4.0, 4, 4, 4, 1, 1, 3, 3]))
     found = summarise(blurred, ATTRIBUTES, QUICK)
     assert cell(found.groups, attribute="race", group="Asian", measure="blur")["value"] == 2

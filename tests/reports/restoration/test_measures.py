@@ -56,7 +56,7 @@ def test_its_table_of_differences_and_its_words_are_there(blurred):
 
 
 def test_a_measure_in_the_table_of_columns_that_was_not_measured_is_said_to_be_absent(findings, monkeypatch):
-    column = Description(label="blur width", unit="pixels", compares="by its edges", better="lower")
+    column = Description(label="blur width", unit="pixels", compares="by its edges", better="lower", digits=3)
     monkeypatch.setitem(COLUMNS, "blur", column)
     assert "blur width is absent: not measured in this audit" in page_of(findings)
 

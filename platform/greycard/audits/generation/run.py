@@ -36,8 +36,8 @@ from greycard.datasets.storage import Folder
 from greycard.metrics.generation.inception import InceptionConfig
 from greycard.metrics.no_reference import available
 from greycard.schema import ERROR, IMAGE_ID, OK, STATUS, unknown
-from greycard.streaming.decode import Decode
-from greycard.streaming.generating import BULK, PARTNER, SEED, GenerationStage, keep, seed_rows
+from greycard.streaming.decode import Decode, pass_through
+from greycard.streaming.generating import BULK, PARTNER, SEED, GenerationStage, seed_rows
 from greycard.streaming.selection import Selection
 
 __all__ = [
@@ -248,7 +248,7 @@ def _seeds(config: GenerationAudit, system: GeneratorSystem, parts: dict[str, An
         Images(Selection(), tuple(rows[IMAGE_ID].to_pylist())),
         (folder.uri_of(name),),
         (IMAGE_ID, SEED, PARTNER),
-        keep,
+        pass_through,
     )
 
 
