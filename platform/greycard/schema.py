@@ -82,6 +82,16 @@ def near(name: str, known: Iterable[str]) -> list[str]:
     return [choices[match] for match in difflib.get_close_matches(name.lower(), choices, n=3, cutoff=0.5)]
 
 
+def examples(names: Sequence[str], count: int = 5) -> str:
+    """List the first few names; dots say that there are more.
+
+    Example:
+        >>> examples(["a", "b", "c"], 2)
+        'a, b, ...'
+    """
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
+
+
 def unknown(what: str, name: object, known: Sequence[str]) -> str:
     """Word the error for a name that is not known: the name, near matches and all that is accepted."""
     matches = near(str(name), known)

@@ -6,7 +6,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from greycard.datasets.storage import Folder
-from greycard.schema import ERROR, FAILED, IMAGE_ID, POINT, RECONSTRUCTION, STATUS, SYSTEM
+from greycard.schema import ERROR, FAILED, IMAGE_ID, POINT, RECONSTRUCTION, STATUS, SYSTEM, examples
 from greycard.streaming.row_checkpoint import written_ids
 
 _EXAMPLES: Final = 5
@@ -37,10 +37,10 @@ def missing_ids(output: Folder, expected: Iterable[str]) -> set[str]:
     wanted = set(expected)
     twice = sorted(image_id for image_id, count in counts.items() if count > 1)
     if twice:
-        raise AuditError(f"{output.uri} holds {len(twice)} images more than once ({_some(twice)})")
+        raise AuditError(f"{output.uri} holds {len(twice)} images more than once ({examples(twice)})")
     foreign = sorted(counts.keys() - wanted)
     if foreign:
-        raise AuditError(f"{output.uri} holds {len(foreign)} images that are not in the shards ({_some(foreign)})")
+        raise AuditError(f"{output.uri} holds {len(foreign)} images that are not in the shards ({examples(foreign)})")
     return wanted - counts.keys()
 
 
@@ -94,8 +94,3 @@ def failures(table: pa.Table) -> tuple[int, list[str]]:
 def _words(row: dict[str, Any]) -> str:
     place = f" at point {row[POINT]:g}" if POINT in row else ""
     return f"{row[IMAGE_ID]}{place}: {row[ERROR]}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = ", ..." if len(names) > _EXAMPLES else ""
-    return ", ".join(names[:_EXAMPLES]) + more

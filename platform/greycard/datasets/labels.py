@@ -1,7 +1,7 @@
 """Label tables as published: CSV, text in columns, Parquet. Every value is text; an empty cell is None."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -70,6 +70,23 @@ def read_table(path: Path, needed: Iterable[str] = ()) -> Columns:
     except pa.ArrowInvalid as error:
         raise DataError(f"{path} is not a Parquet file: {error}") from None
     return {name: [_text(value) for value in table[name].to_pylist()] for name in table.column_names}
+
+
+def class_sets(
+    classes: Mapping[str, tuple[str, ...]], columns: Mapping[str, str], table: Callable[[], Columns]
+) -> dict[str, tuple[str, ...]]:
+    """Return the class sets, those left empty as the labels that a table has of them, sorted.
+
+    Args:
+        classes: attribute -> classes, () where they are to be found.
+        columns: attribute -> its column where that has another name.
+        table: reads the table; called only where classes are to be found.
+    """
+    if all(classes.values()):
+        return dict(classes)
+    cells = table()
+    found = {name: tuple(sorted({label for label in cells[columns.get(name, name)] if label})) for name in classes}
+    return {name: tuple(known) or found[name] for name, known in classes.items()}
 
 
 def require_columns(path: Path | str, present: Sequence[str], needed: Iterable[str]) -> None:

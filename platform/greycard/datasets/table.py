@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-from greycard.datasets.labels import Columns, read_table
+from greycard.datasets.labels import Columns, class_sets, read_table
 from greycard.datasets.records import PATH, DataError, Source, read_files, require, require_some_files
 from greycard.schema import IDENTITY, IMAGE_ID, SPLIT
 
@@ -42,11 +42,7 @@ class TableConfig(Source):
 
     def attributes(self) -> dict[str, tuple[str, ...]]:
         """Return the configured classes; reads the table where some are to be found there."""
-        if all(self.classes.values()):
-            return dict(self.classes)
-        table = self._table()
-        found = {name: tuple(sorted({label for label in table[self._column(name)] if label})) for name in self.classes}
-        return {name: tuple(classes) or found[name] for name, classes in self.classes.items()}
+        return class_sets(self.classes, self.columns, self._table)
 
     def index(self) -> pa.Table:
         """Return the table's rows."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from greycard.datasets.labels import Columns
 from greycard.datasets.records import PATH, DataError, Source, raise_missing, read_files, require
-from greycard.schema import IMAGE_ID
+from greycard.schema import IMAGE_ID, examples
 
 AGE_GROUPS: Final = ("0-30", "31-60", "61+")
 GENDERS: Final = ("male", "female")
@@ -53,7 +53,7 @@ class UtkFaceConfig(Source):
         """Return one row an image whose name has all fields, sorted by name (the order of the published split)."""
         folder, faces, skipped = self._faces()
         if skipped:
-            _log.warning("UTKFace: %d files whose names lack a field are left out: %s", len(skipped), _some(skipped))
+            _log.warning("UTKFace: %d files whose names lack a field are left out: %s", len(skipped), examples(skipped))
         columns: Columns = {
             IMAGE_ID: [face.file.partition(".")[0] for face in faces],
             PATH: [str(folder / face.file) for face in faces],
@@ -101,7 +101,3 @@ def _parse(file: str) -> _Face | None:
     if age > _MAX_AGE or gender >= len(GENDERS) or race >= len(RACES):
         return None
     return _Face(file, age, gender, race)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

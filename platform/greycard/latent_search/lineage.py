@@ -98,10 +98,7 @@ class Lineage:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to evaluate, or a bound is reached."""
-        config = self.config
-        full = config.cap_counts == "accepted" and self._counted >= config.cap
-        spent = bool(config.max_evaluations) and self.popped >= config.max_evaluations
-        return full or spent or not self.queue
+        return self._full_or_spent() or not self.queue
 
     @property
     def results(self) -> list[tuple[int, Accepted]]:
@@ -109,7 +106,7 @@ class Lineage:
         return [(number, item) for number, item in enumerate(self.accepted) if not item.duplicate]
 
     def take(self, count: int) -> list[Candidate]:
-        """Take up to ``count`` candidates, first in first out; hand all of them back through ``settle``.
+        """Take up to ``count`` candidates, first in first out; hand all of them back through ``decide``.
 
         No more are taken than the cap is likely to need at the rate of acceptance so far.
         """
@@ -118,7 +115,7 @@ class Lineage:
             count = min(count, math.ceil((self.config.cap - self._counted) / rate))
         return [self.queue.popleft() for _ in range(min(count, len(self.queue)))]
 
-    def settle(self, taken: list[Candidate], codes: NDArray[np.int64], features: Floats) -> None:
+    def decide(self, taken: list[Candidate], codes: NDArray[np.int64], features: Floats) -> None:
         """Accept or refuse what was taken, in order, as if each had been evaluated before the next was taken."""
         for index, candidate in enumerate(taken):
             if self._full_or_spent():

@@ -67,7 +67,7 @@ def reject(
             seeds = torch.arange(begin, min(begin + batch, last))
             latents = labeller.latents(seeds, config.space)
             labelled = labeller.label(latents, config.space, config.truncation)
-            _settle(sampled, latents.numpy(), labelled, config.cap)
+            _accept(sampled, latents.numpy(), labelled, config.cap)
             if on_batch:
                 on_batch(len(seeds))
             if len(sampled.accepted) >= config.cap:
@@ -75,7 +75,7 @@ def reject(
         yield sampled
 
 
-def _settle(sampled: Sampled, latents: Floats, labelled: Labelled, cap: int) -> None:
+def _accept(sampled: Sampled, latents: Floats, labelled: Labelled, cap: int) -> None:
     for latent, code, seen in zip(latents, labelled.codes, labelled.features, strict=True):
         if len(sampled.accepted) >= cap:
             return

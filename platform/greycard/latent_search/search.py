@@ -209,7 +209,7 @@ def _advance(
     first = 0
     for lineage, part in zip(active, taken, strict=True):
         rows = slice(first, first + len(part))
-        lineage.settle(part, labelled.codes[rows], labelled.features[rows])
+        lineage.decide(part, labelled.codes[rows], labelled.features[rows])
         first += len(part)
     if on_batch:
         on_batch(first)

@@ -147,6 +147,22 @@ TABLES: Final = (COLUMNS, DERIVED, RATES, NO_REFERENCE, PREDICTIONS, SETS, TRAIN
 _MEASURES: Final = ChainMap(*TABLES)
 
 
+class Described:
+    """What measures and their configs share: a name that is described above, and the direction that stands there."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+        raise NotImplementedError
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Its direction."""
+        return describe(self.name).higher_is_better
+
+
 def describe(measure: str) -> Description:
     """Return what a measure is, whatever its task and extractor.
 

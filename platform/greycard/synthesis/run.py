@@ -137,8 +137,8 @@ class _Synthesis:
     def _finished(self) -> SynthesisResult | None:
         if SUCCESS not in self.home.names() or "manifest.json" not in self._folder(SHARDS).names():
             return None
-        told = json.loads(self.home.read(SUCCESS))
-        return self._result(Manifest.load(self._folder(SHARDS).uri), SynthesisFrames.read(self.tables), told)
+        summary = json.loads(self.home.read(SUCCESS))
+        return self._result(Manifest.load(self._folder(SHARDS).uri), SynthesisFrames.read(self.tables), summary)
 
     def _search(self, on_wave: Callable[[str], Any]) -> list[Folder]:
         """Search in waves until every class has enough or is given up; returns the waves' folders."""
@@ -158,7 +158,7 @@ class _Synthesis:
             part = self._searching(name)
             self.seconds["search"] += part.run(self.config.resources, self.config.ray)
             waves.append(part.output)
-            on_wave(_told(len(waves), read_lineages(waves[-1:])))
+            on_wave(_wave_line(len(waves), read_lineages(waves[-1:])))
         return waves
 
     def _searching(self, name: str) -> Part:
@@ -234,18 +234,18 @@ class _Synthesis:
         )
         frames.write(self.tables)
         write_rows(self.tables, "sheet.parquet", sheet_rows(self.images))
-        told = {"shortfalls": shortfalls, "seconds": self.seconds}
-        self.home.write(SUCCESS, json.dumps(told, indent=1).encode())
+        summary = {"shortfalls": shortfalls, "seconds": self.seconds}
+        self.home.write(SUCCESS, json.dumps(summary, indent=1).encode())
         empty(self.images)
-        return self._result(manifest, frames, told)
+        return self._result(manifest, frames, summary)
 
-    def _result(self, manifest: Manifest, frames: SynthesisFrames, told: dict[str, Any]) -> SynthesisResult:
+    def _result(self, manifest: Manifest, frames: SynthesisFrames, summary: dict[str, Any]) -> SynthesisResult:
         return SynthesisResult(
             config=self.config,
             directory=self.home.uri,
             manifest=manifest,
             frames=frames,
-            shortfalls=told["shortfalls"],
+            shortfalls=summary["shortfalls"],
             digest=self.digest,
             seconds=self.seconds,
         )
@@ -265,7 +265,7 @@ def _identity(config: SynthesisConfig, generator: Pinned, classifier: Pinned) ->
     return identity
 
 
-def _told(wave: int, rows: list[dict[str, Any]]) -> str:
+def _wave_line(wave: int, rows: list[dict[str, Any]]) -> str:
     """Say in a line what a wave gave."""
     labels = dict.fromkeys(row["label"] for row in rows)
     kept = {label: sum(row["kept"] for row in rows if row["label"] == label) for label in labels}

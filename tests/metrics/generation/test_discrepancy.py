@@ -63,7 +63,7 @@ def test_a_classifiers_confusions_are_taken_back():
     found = corrected_shares(true @ rates, rates * np.array([[100], [50], [20]]))
     np.testing.assert_allclose(found.shares, true)
     assert found.condition == pytest.approx(np.linalg.cond(rates))
-    assert (found.moved, found.warning) == (pytest.approx(0, abs=1e-12), "")
+    assert (found.shift, found.warning) == (pytest.approx(0, abs=1e-12), "")
 
 
 def test_corrections_that_can_not_be_trusted_say_so():
@@ -74,7 +74,7 @@ def test_corrections_that_can_not_be_trusted_say_so():
     assert "can not be inverted" in flat.warning
     poor = corrected_shares(np.array([0.9, 0.1]), np.array([[51, 49], [49, 51]]))
     assert poor.shares.tolist() == [1.0, 0.0]
-    assert poor.moved > 1
+    assert poor.shift > 1
     assert "condition number 50" in poor.warning
 
 

@@ -76,8 +76,8 @@ def test_missing_labels_predictions_and_groups_are_nan() -> None:
 
 
 def test_shift_is_signed_and_lighter_is_below_the_label() -> None:
-    moved, lighter = shift(np.array([4, 0, -1]), np.array([[2, 4], [1, 0], [1, 1]]))
-    np.testing.assert_array_equal(moved, [[-2, 0], [1, 0], [np.nan] * 2])
+    steps, lighter = shift(np.array([4, 0, -1]), np.array([[2, 4], [1, 0], [1, 1]]))
+    np.testing.assert_array_equal(steps, [[-2, 0], [1, 0], [np.nan] * 2])
     np.testing.assert_array_equal(lighter, [[1, 0], [0, 0], [np.nan] * 2])
 
 

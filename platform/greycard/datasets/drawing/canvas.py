@@ -39,7 +39,7 @@ class Patch(NamedTuple):
         """Return a view of the rows from ``row`` on: painting it paints this patch."""
         return Patch(self.albedo[:, :, row:], self.shade[:, row:], self.x[:, row:], self.y[:, row:], self.pixel)
 
-    def some(self, rows: NDArray[np.int64]) -> "Patch":
+    def take(self, rows: NDArray[np.int64]) -> "Patch":
         """Return a copy of some images; ``put_some`` brings it back."""
         albedo = self.albedo.take(rows, axis=1)  # take, unlike an index, always gives C order, which windows need
         return Patch(albedo, self.shade.take(rows, axis=0), self.x[rows], self.y[rows], self.pixel[rows])

@@ -41,7 +41,7 @@ class Style(NamedTuple):
     fringe: Values  # 0..1, how far hair falls over the forehead
     place: Values  # where in the noise tile its texture lies
 
-    def some(self, rows: NDArray[np.int64]) -> "Style":
+    def take(self, rows: NDArray[np.int64]) -> "Style":
         """Return some of the identities."""
         return Style(*(field[rows] for field in self))
 

@@ -49,7 +49,7 @@ def draw(codes: Mapping[str, NDArray[np.int64]], image: Draws, identity: Draws, 
     sitter = sit(codes, image, identity)
     patch = blank(sitter, size)
     scene.paint_background(patch, sitter)
-    on_some(patch, sitter, scene.has_edge(sitter), scene.paint_edge)
+    on_rows(patch, sitter, scene.has_edge(sitter), scene.paint_edge)
     below = patch.lower(int(size * 0.52))
     scene.paint_neck(below, sitter)
     scene.paint_clothes(below, sitter)
@@ -57,7 +57,7 @@ def draw(codes: Mapping[str, NDArray[np.int64]], image: Draws, identity: Draws, 
     texture = hair.strands(patch, sitter, style)
     head.paint_ears(patch, sitter)
     long = np.flatnonzero(style.length > hair.LONG)
-    on_some(patch, sitter, long, lambda part, who: hair.paint_back(part, who, style.some(long), texture[long]))
+    on_rows(patch, sitter, long, lambda part, who: hair.paint_back(part, who, style.take(long), texture[long]))
     surface = locate(patch, sitter)
     head.paint_skin(patch, sitter, surface)
     smiles = (expression.paint_smile,) if expression.LABEL in codes else ()
@@ -66,10 +66,10 @@ def draw(codes: Mapping[str, NDArray[np.int64]], image: Draws, identity: Draws, 
     in_window(patch, sitter, NOSE, features.paint_nose)
     in_window(patch, sitter, EYES, features.paint_eyes, features.paint_brows)
     in_window(patch, sitter, MOUTH, features.paint_mouth)
-    on_some(patch, sitter, features.has_beard(sitter), windowed(FACE, features.paint_beard))
+    on_rows(patch, sitter, features.has_beard(sitter), windowed(FACE, features.paint_beard))
     hair.paint_top(patch, sitter, style, surface, texture)
-    on_some(patch, sitter, headwear.wears_headwear(sitter), windowed(WHOLE, headwear.paint_headwear))
-    on_some(patch, sitter, headwear.wears_glasses(sitter), windowed(FACE, headwear.paint_glasses))
+    on_rows(patch, sitter, headwear.wears_headwear(sitter), windowed(WHOLE, headwear.paint_headwear))
+    on_rows(patch, sitter, headwear.wears_glasses(sitter), windowed(FACE, headwear.paint_glasses))
     return camera.expose(patch, sitter)
 
 
@@ -118,11 +118,11 @@ def windowed(box: Box, painter: FacePainter) -> Painter:
     return lambda patch, sitter: in_window(patch, sitter, box, painter)
 
 
-def on_some(patch: Patch, sitter: Sitter, rows: NDArray[np.int64], painter: Painter) -> None:
+def on_rows(patch: Patch, sitter: Sitter, rows: NDArray[np.int64], painter: Painter) -> None:
     """Let a painter work on some of the images only."""
     if len(rows):
-        part = patch.some(rows)
-        painter(part, sitter.some(rows))
+        part = patch.take(rows)
+        painter(part, sitter.take(rows))
         patch.put_some(rows, part)
 
 

@@ -81,7 +81,7 @@ class Surface(NamedTuple):
     v: Values
     face: Values
 
-    def some(self, rows: NDArray[np.int64]) -> "Surface":
+    def take(self, rows: NDArray[np.int64]) -> "Surface":
         """Return some of the images."""
         return Surface(*(field[rows] for field in self))
 
@@ -99,7 +99,7 @@ class Sitter:
     skin: Colour
     hair: Colour
 
-    def some(self, rows: NDArray[np.int64]) -> "Sitter":
+    def take(self, rows: NDArray[np.int64]) -> "Sitter":
         """Return some of the sitters."""
         return Sitter(
             codes={name: code[rows] for name, code in self.codes.items()},

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from greycard.metrics.descriptions import describe
+from greycard.metrics.descriptions import Described
 from greycard.metrics.full_reference.decibels import CAP_DB, psnr_of_mse
 from greycard.metrics.full_reference.lpips import Lpips
 from greycard.metrics.full_reference.pixels import check_pair, check_size
@@ -22,20 +22,10 @@ _SIGMA = 1.5
 _AT_A_TIME = 4  # images whose maps stay in the cache
 
 
-class _Column:
-    """What the measures share: the direction that their column states, and that any image is large enough."""
+class _AnySize(Described):
+    """A measure for which any image is large enough."""
 
     __slots__ = ()
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        raise NotImplementedError
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe(self.name).higher_is_better
 
     @property
     def min_size(self) -> int:
@@ -44,7 +34,7 @@ class _Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mse(_Column):
+class Mse(_AnySize):
     """Mean squared error over channels and pixels: lower is better, in [0, 65025] squared 8-bit steps."""
 
     kind: Literal["mse"] = "mse"
@@ -72,7 +62,7 @@ class Mse(_Column):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Psnr(_Column):
+class Psnr(_AnySize):
     """Peak signal-to-noise ratio of each image: higher is better, in [0, cap_db] dB.
 
     Group means are means of these (as CompressAI does); the PSNR of the group's mean MSE stands beside them in the
@@ -111,7 +101,7 @@ class Psnr(_Column):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ssim(_Column):
+class Ssim(_AnySize):
     """Structural similarity (Wang et al. 2004): higher is better, in [-1, 1], 1 for identical images.
 
     11 x 11 Gaussian window of σ 1.5, population covariances, K1 = .01, K2 = .03, over the windows that lie wholly

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from greycard.metrics.descriptions import describe
+from greycard.metrics.descriptions import Described
 from greycard.metrics.full_reference.pixels import check_pair, check_size
 
 _FILES: Final = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
@@ -47,7 +47,7 @@ class MeasureUnavailable(RuntimeError):  # noqa: N818  (a state of this machine,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lpips:
+class Lpips(Described):
     """Config of LPIPS.
 
     Attributes:
@@ -74,11 +74,6 @@ class Lpips:
     def name(self) -> str:
         """Its column."""
         return "lpips"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe(self.name).higher_is_better
 
     @property
     def min_size(self) -> int:
@@ -115,7 +110,7 @@ class Lpips:
         return LpipsMeasure(network.to(self.device).eval(), self.compute_batch)
 
 
-class LpipsMeasure:
+class LpipsMeasure(Described):
     """LPIPS, ready to use: lower is better, 0 for identical images, no upper bound (rarely above 1)."""
 
     def __init__(self, network: Any, compute_batch: int) -> None:
@@ -126,11 +121,6 @@ class LpipsMeasure:
     def name(self) -> str:
         """Its column."""
         return "lpips"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe(self.name).higher_is_better
 
     @torch.inference_mode()
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:

@@ -161,13 +161,13 @@ class Corrected(NamedTuple):
     Attributes:
         shares: (K,) on the simplex.
         condition: condition number of the confusion matrix; 1 for a classifier that makes no mistakes.
-        moved: distance from the plain solution, which can leave the simplex, to the nearest shares.
+        shift: distance from the plain solution, which can leave the simplex, to the nearest shares.
         warning: "" or why the shares should not be trusted.
     """
 
     shares: Floats
     condition: float
-    moved: float
+    shift: float
     warning: str
 
 

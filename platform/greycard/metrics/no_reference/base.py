@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from greycard.metrics.descriptions import describe
+from greycard.metrics.descriptions import Described
 from greycard.metrics.full_reference.lpips import MeasureUnavailable
 from greycard.metrics.no_reference.images import check_images
 
@@ -32,20 +32,10 @@ def every(values: Tensor) -> Judged:
     return Judged(values, ("",) * len(values))
 
 
-class NoReference:
-    """Config of a measure: its column, its direction, and why it can't be taken here."""
+class NoReference(Described):
+    """Config of a measure: its name, its direction, and why it can't be taken here."""
 
     __slots__ = ()
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        raise NotImplementedError
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return describe(self.name).higher_is_better
 
     def missing(self) -> str:
         """Return "" if its files are there, otherwise what to fetch and where to put it."""
@@ -64,7 +54,7 @@ class NoReference:
 Config = TypeVar("Config", bound=NoReference)
 
 
-class Measure(Generic[Config]):
+class Measure(Described, Generic[Config]):
     """A measure, ready to use: called on images, or asked for reasons too (``judge``)."""
 
     def __init__(self, config: Config) -> None:
@@ -74,11 +64,6 @@ class Measure(Generic[Config]):
     def name(self) -> str:
         """Its column."""
         return self._config.name
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Its direction."""
-        return self._config.higher_is_better
 
     def __call__(self, images: Tensor) -> Tensor:
         """Measure (N, 3, H, W) uint8; returns (N,) float64, NaN where there is no value; raises as ``judge``."""

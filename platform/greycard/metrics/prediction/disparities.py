@@ -99,7 +99,7 @@ def dp_l2(tables: Floats, *, published: bool = False) -> Floats:
     gaps = ratio(tables.sum(axis=-2), rows[..., None, :]) - overall[..., None]
     present = rows > 0
     value = np.square(np.where(present[..., None, :], gaps, 0.0)).sum(axis=(-2, -1))
-    return _settle(value, tables, published & ~present.all(axis=-1))
+    return _fill_absent(value, tables, published & ~present.all(axis=-1))
 
 
 def dp_mi(tables: Floats, *, published: bool = False) -> Floats:
@@ -107,7 +107,7 @@ def dp_mi(tables: Floats, *, published: bool = False) -> Floats:
     p = tables.sum(axis=-2)
     p = ratio(p, p.sum(axis=(-2, -1), keepdims=True))
     value = _entropy(p.sum(axis=-1), -1) + _entropy(p.sum(axis=-2), -1) - _entropy(p, (-2, -1))
-    return _settle(value, tables, np.zeros(value.shape, bool))
+    return _fill_absent(value, tables, np.zeros(value.shape, bool))
 
 
 def eo_l2(tables: Floats, *, published: bool = False) -> Floats:
@@ -117,7 +117,7 @@ def eo_l2(tables: Floats, *, published: bool = False) -> Floats:
     gaps = ratio(tables, counts[..., None, :, :]) - given_label[..., None]
     present = counts > 0
     value = np.square(np.where(present[..., None, :, :], gaps, 0.0)).sum(axis=(-3, -2, -1))
-    return _settle(value, tables, published & ~present.all(axis=(-2, -1)))
+    return _fill_absent(value, tables, published & ~present.all(axis=(-2, -1)))
 
 
 def eo_mi(tables: Floats, *, published: bool = False) -> Floats:
@@ -125,7 +125,7 @@ def eo_mi(tables: Floats, *, published: bool = False) -> Floats:
     rows = tables.sum(axis=(-3, -1))
     p = np.nan_to_num(ratio(tables, rows[..., None, :, None]))
     each = _entropy(p.sum(axis=-1), -2) + _entropy(p.sum(axis=-3), -1) - _entropy(p, (-3, -1))
-    return _settle(each.sum(axis=-1), tables, published & (rows == 0).any(axis=-1))
+    return _fill_absent(each.sum(axis=-1), tables, published & (rows == 0).any(axis=-1))
 
 
 def iou_sum(tables: Floats, *, published: bool = False) -> Floats:
@@ -137,7 +137,7 @@ def iou_sum(tables: Floats, *, published: bool = False) -> Floats:
     overall = _class_iou(tables.sum(axis=-1, keepdims=True))
     gaps = _mean(_class_iou(tables) - overall, counted)
     value = np.square(np.nan_to_num(gaps)).sum(axis=-1)
-    return _settle(value, tables, published & (tables.sum(axis=(-3, -2)) == 0).any(axis=-1))
+    return _fill_absent(value, tables, published & (tables.sum(axis=(-3, -2)) == 0).any(axis=-1))
 
 
 def iou_mean(tables: Floats, *, published: bool = False) -> Floats:
@@ -154,7 +154,7 @@ def iou_paired(tables: Floats, *, published: bool = False) -> Floats:
     known = ~np.isnan(gaps)
     pairs = known.sum(axis=-1)
     value = np.square(np.nan_to_num(gaps)).sum(axis=-1) / np.maximum(pairs, 1)
-    return _settle(value, tables, published & (tables.sum(axis=(-3, -2)) == 0).any(axis=-1))
+    return _fill_absent(value, tables, published & (tables.sum(axis=(-3, -2)) == 0).any(axis=-1))
 
 
 FAIR_LOSSES: Final[dict[str, Callable[..., Floats]]] = {
@@ -197,7 +197,7 @@ def _counted(tables: Floats, published: bool) -> Bools:
     return np.broadcast_to(present.any(axis=-2, keepdims=True), present.shape) if published else present
 
 
-def _settle(value: Floats, tables: Floats, zeroed: Bools) -> Floats:
+def _fill_absent(value: Floats, tables: Floats, zeroed: Bools) -> Floats:
     """Put 0 where the published code returns it, and NaN where there are no rows."""
     return np.where(tables.sum(axis=(-3, -2, -1)) > 0, np.where(zeroed, 0.0, value), np.nan)
 

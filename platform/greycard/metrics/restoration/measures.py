@@ -78,9 +78,9 @@ class AuditMeasures:
         recall = phenotypes.macro_recall(f"{RECALL}/{task}", right, labels, len(self.merging.classes[task]))
         if task != self.ordered_task:
             return [means(columns), recall]
-        moved, lighter = phenotypes.shift(labels, predicted)
+        steps, lighter = phenotypes.shift(labels, predicted)
         shifts = {
-            f"{SHIFT}/{task}": phenotypes.mean_over_seeds(moved),
+            f"{SHIFT}/{task}": phenotypes.mean_over_seeds(steps),
             f"{LIGHTER}/{task}": phenotypes.mean_over_seeds(lighter),
         }
         return [means(columns), recall, means(shifts)]

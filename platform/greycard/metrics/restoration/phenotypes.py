@@ -181,13 +181,13 @@ def shift(labels: Ints, predictions: Ints) -> tuple[Floats, Floats]:
     For skin types, whose codes rise from light to dark, a negative shift is lightening. NaN where either is missing.
 
     Example:
-        >>> moved, lighter = shift(np.array([5]), np.array([[3, 5]]))
-        >>> moved.tolist(), lighter.tolist()
+        >>> steps, lighter = shift(np.array([5]), np.array([[3, 5]]))
+        >>> steps.tolist(), lighter.tolist()
         ([[-2.0, 0.0]], [[1.0, 0.0]])
     """
     missing = (predictions < 0) | (labels < 0)[:, None]
-    moved = np.where(missing, np.nan, predictions - labels[:, None])
-    return moved, np.where(missing, np.nan, moved < 0)
+    steps = np.where(missing, np.nan, predictions - labels[:, None])
+    return steps, np.where(missing, np.nan, steps < 0)
 
 
 @dataclass(frozen=True, slots=True)
