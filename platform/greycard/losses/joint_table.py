@@ -73,7 +73,7 @@ class JointTable:
 
     @property
     def classes(self) -> int:
-        """K."""
+        """How many classes there are."""
         return self.counts.shape[0]
 
     @property

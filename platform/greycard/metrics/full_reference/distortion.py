@@ -5,7 +5,7 @@ which images share a batch, to the last bit: sums are over integers, or element 
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 import torch
@@ -38,11 +38,7 @@ class Mse(_AnySize):
     """Mean squared error over channels and pixels: lower is better, in [0, 65025] squared 8-bit steps."""
 
     kind: Literal["mse"] = "mse"
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "mse"
+    name: ClassVar[str] = "mse"
 
     def build(self) -> "Mse":
         """Return itself."""
@@ -73,16 +69,12 @@ class Psnr(_AnySize):
     """
 
     kind: Literal["psnr"] = "psnr"
+    name: ClassVar[str] = "psnr_db"
     cap_db: float = CAP_DB
 
     def __post_init__(self) -> None:
         if not 0 < self.cap_db < float("inf"):
             raise ValueError(f"psnr.cap_db must be positive and finite, got {self.cap_db}")
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "psnr_db"
 
     def build(self) -> "Psnr":
         """Return itself."""
@@ -110,11 +102,7 @@ class Ssim(_AnySize):
     """
 
     kind: Literal["ssim"] = "ssim"
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "ssim"
+    name: ClassVar[str] = "ssim"
 
     @property
     def min_size(self) -> int:

@@ -10,7 +10,7 @@ import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import torch
@@ -59,6 +59,7 @@ class Lpips(Described):
     """
 
     kind: Literal["lpips"] = "lpips"
+    name: ClassVar[str] = "lpips"
     net: Literal["alex", "vgg"] = "alex"
     weights: str = ""
     compute_batch: int = 32
@@ -69,11 +70,6 @@ class Lpips(Described):
             raise ValueError(f"lpips.net must be alex or vgg, got {self.net!r}")
         if self.compute_batch < 1:
             raise ValueError(f"lpips.compute_batch must be at least 1, got {self.compute_batch}")
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "lpips"
 
     @property
     def min_size(self) -> int:
@@ -113,14 +109,11 @@ class Lpips(Described):
 class LpipsMeasure(Described):
     """LPIPS, ready to use: lower is better, 0 for identical images, no upper bound (rarely above 1)."""
 
+    name: ClassVar[str] = "lpips"
+
     def __init__(self, network: Any, compute_batch: int) -> None:
         self._network = network
         self._compute_batch = compute_batch
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "lpips"
 
     @torch.inference_mode()
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ class Measure(Described, Generic[Config]):
 
     @property
     def name(self) -> str:
-        """Its column."""
+        """As its config has it."""
         return self._config.name
 
     def __call__(self, images: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ class Brisque(NoReference):
 
     @property
     def name(self) -> str:
-        """Its column, which tells the regression."""
+        """The measure's name with the regression in brackets."""
         return f"brisque[{self.regression}]"
 
     def missing(self) -> str:

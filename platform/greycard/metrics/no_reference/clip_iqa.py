@@ -8,7 +8,7 @@ releases before had others). CLIP's weights are read from a local file and never
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
@@ -53,6 +53,7 @@ class ClipIqa(NoReference):
     """
 
     kind: Literal["clip_iqa"] = "clip_iqa"
+    name: ClassVar[str] = "clip_iqa"
     weights: str = ""
     prompts: Literal["paper", "pairs"] = "paper"
     compute_batch: int = 16
@@ -63,11 +64,6 @@ class ClipIqa(NoReference):
             raise ValueError(f"clip_iqa.prompts must be paper or pairs, got {self.prompts!r}")
         if self.compute_batch < 1:
             raise ValueError(f"clip_iqa.compute_batch must be at least 1, got {self.compute_batch}")
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "clip_iqa"
 
     def missing(self) -> str:
         """Return "" if the weights are there, otherwise what to fetch and where to put it."""

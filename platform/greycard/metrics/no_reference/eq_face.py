@@ -9,7 +9,7 @@ else.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
@@ -38,6 +38,7 @@ class EqFace(NoReference):
     """
 
     kind: Literal["eqface"] = "eqface"
+    name: ClassVar[str] = "eqface"
     weights: tuple[str, ...] = ()
     compute_batch: int = 16
     device: str = "cpu"
@@ -47,11 +48,6 @@ class EqFace(NoReference):
             raise ValueError(f"eqface.weights must be two files, backbone and quality head, got {self.weights}")
         if self.compute_batch < 1:
             raise ValueError(f"eqface.compute_batch must be at least 1, got {self.compute_batch}")
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "eqface"
 
     def missing(self) -> str:
         """Return "" if the files are there, otherwise what to fetch and where to put it."""

@@ -9,7 +9,7 @@ published release looks at gray. MATLAB's built-in ``niqe`` and scikit-video's h
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from torch import Tensor
 
@@ -57,16 +57,12 @@ class Niqe(NoReference):
     """
 
     kind: Literal["niqe"] = "niqe"
+    name: ClassVar[str] = "niqe"
     weights: str = ""
     channel: Channel = "gray"
 
     def __post_init__(self) -> None:
         _check_channel("niqe", self.channel)
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "niqe"
 
     def missing(self) -> str:
         """Return "" if the parameters are there, otherwise what to fetch and where to put it."""
@@ -103,6 +99,7 @@ class NiqeLocal(NoReference):
     """
 
     kind: Literal["niqe_local"] = "niqe_local"
+    name: ClassVar[str] = "niqe_local"
     weights: str = ""
     channel: Channel = "gray"
     block: int = BLOCK
@@ -114,11 +111,6 @@ class NiqeLocal(NoReference):
             raise ValueError(f"niqe_local.block must be even and at least 16, got {self.block}")
         if not 0 <= self.sharpness < 1:
             raise ValueError(f"niqe_local.sharpness must be in [0, 1), got {self.sharpness}")
-
-    @property
-    def name(self) -> str:
-        """Its column."""
-        return "niqe_local"
 
     def missing(self) -> str:
         """Return "" if there is something to fit to, otherwise what to name."""

@@ -53,7 +53,7 @@ class Predictions:
 
     @property
     def classes(self) -> int:
-        """K."""
+        """How many classes there are."""
         return self.probabilities.shape[1]
 
     @property
