@@ -144,7 +144,8 @@ DIFFERENCES: Final[dict[str, Description]] = {
 """How groups differ in what is predicted; a table of its own, because ``iou`` is the name of a measure too."""
 
 TABLES: Final = (COLUMNS, DERIVED, RATES, NO_REFERENCE, PREDICTIONS, SETS, TRAININGS)
-_MEASURES: Final = ChainMap(*TABLES)
+DESCRIPTIONS: Final = ChainMap(*TABLES)
+"""All of them, by name."""
 
 
 class Described:
@@ -173,7 +174,7 @@ def describe(measure: str) -> Description:
         >>> describe("psnr_db").unit, describe("frechet[aux]").label, describe("shift/skin_type").better
         ('dB', 'Fréchet distance', 'zero')
     """
-    return _find(measure, _MEASURES, "measure")
+    return _find(measure, DESCRIPTIONS, "measure")
 
 
 def describe_difference(measure: str) -> Description:

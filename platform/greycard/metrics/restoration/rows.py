@@ -140,7 +140,7 @@ def _identities(table: pa.Table, first: Ints) -> Ints:
 
 def _codes(column: pa.Array, name: str, classes: tuple[str, ...]) -> Ints:
     codes = class_codes(column, classes)
-    strangers = np.flatnonzero((codes < 0) & _array(pc.is_valid(column)))
+    strangers = np.flatnonzero((codes < 0) & _array(pc.is_valid(column)).astype(bool))
     if len(strangers):
         raise ValueError(schema.unknown(f"{name} label", column[strangers[0].item()].as_py(), classes))
     return codes

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from greycard.metrics.descriptions import describe
+from greycard.metrics.descriptions import DESCRIPTIONS, describe
 from greycard.reports.generation.evidence import GenerationPage
 from greycard.reports.prediction.words import DASH, Word, amount, word
 
@@ -47,8 +47,11 @@ def stem(measure: str) -> str:
 
 def word_of(measure: str) -> Word:
     """Return what a measure is, with the extractor in its label: ``Fréchet distance [aux]``."""
-    known = word(describe(measure), _EXPLAINS.get(stem(measure), ""))
-    extractor = measure.removeprefix(stem(measure))
+    name = stem(measure)
+    known = Word(label=name.replace("_", " "), better=None)
+    if name in DESCRIPTIONS:
+        known = word(describe(name), _EXPLAINS.get(name, ""))
+    extractor = measure.removeprefix(name)
     return replace(known, label=f"{known.label} {extractor}") if extractor else known
 
 
