@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from greycard.generators import StyleGan2Config
 from greycard.training.batches import Examples
+from greycard.training.session import Session
 from greycard.training.stylegan2.config import AdversarialConfig
 from greycard.training.stylegan2.loop import train_adversarial
 from greycard.training.stylegan2.terms import discriminator_loss, generator_loss, lazy_adam, r1_penalty
@@ -130,8 +131,8 @@ def _ours(config: StyleGan2BenchmarkConfig, images: Tensor) -> _Times:
         config.network.discriminator(),
         Examples(images, {}),
         config.training,
+        Session(report=lambda *_: stamps.append(_now())),
         latent=config.latent,
-        report=lambda _: stamps.append(_now()),
     )
     first, last = stamps[0], stamps[-1]
     return _Times(last.clock - first.clock, last.processor - first.processor)

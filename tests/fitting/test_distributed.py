@@ -12,11 +12,12 @@ from greycard.classifiers import ResNetConfig
 from greycard.losses import EoL2
 from greycard.training.batches import Examples
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.loop import CHECKPOINT, DivergedError, FitResult, LoopConfig, fit
+from greycard.training.loop import FitResult, LoopConfig, fit
 from greycard.training.objectives.cross_entropy import CrossEntropy
 from greycard.training.objectives.fair_prediction import FairPrediction
 from greycard.training.objectives.rate_distortion import RateDistortion
 from greycard.training.optimizers import CosineConfig, SgdConfig
+from greycard.training.session import CHECKPOINT, DivergedError, Session
 from greycard.training.workers import ALONE, Workers
 
 LOOP = LoopConfig(
@@ -81,7 +82,7 @@ def dies_at(calls):
 def run(case, directory, workers):
     if case == "fair":
         net = network()
-        return net, fit(net, FAIR, TRAIN, VAL, LOOP, directory=directory, workers=workers)
+        return net, fit(net, FAIR, TRAIN, VAL, LOOP, Session(directory=directory), workers=workers)
     if case == "cross_entropy":
         net = network()
         data = [Examples(d.images, d.labels | {"smile": d.labels["smile"].clone()}) for d in (TRAIN, VAL)]
@@ -90,9 +91,9 @@ def run(case, directory, workers):
         return net, fit(net, CrossEntropy(), *data, loop, workers=workers)
     if case == "resumed":
         with pytest.raises(Killed):
-            fit(network(), dies_at(8), TRAIN, VAL, LOOP, directory=directory, workers=workers)
+            fit(network(), dies_at(8), TRAIN, VAL, LOOP, Session(directory=directory), workers=workers)
         net = network()
-        return net, fit(net, FAIR, TRAIN, VAL, LOOP, directory=directory, workers=workers)
+        return net, fit(net, FAIR, TRAIN, VAL, LOOP, Session(directory=directory), workers=workers)
     assert case == "diverges"
     wild = replace(LOOP, optimizer=SgdConfig(learning_rate=1e30), clip_norm=0.0)
     with pytest.raises(DivergedError, match="Lower the learning rate"):
@@ -155,10 +156,10 @@ def test_a_checkpoint_of_two_processes_is_gone_on_with_by_one(two):
     _, folder = two
     assert (folder / "resumed" / CHECKPOINT).exists()
     net = network()
-    result = fit(net, FAIR, TRAIN, VAL, LOOP, directory=folder / "resumed")
+    result = fit(net, FAIR, TRAIN, VAL, LOOP, Session(directory=folder / "resumed"))
     assert result.steps == 8
     with pytest.raises(CheckpointError, match="objective differ"):
-        fit(network(), replace(FAIR, fair=None), TRAIN, VAL, LOOP, directory=folder / "resumed")
+        fit(network(), replace(FAIR, fair=None), TRAIN, VAL, LOOP, Session(directory=folder / "resumed"))
 
 
 def test_rows_are_shared_out_whole():

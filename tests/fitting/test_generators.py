@@ -27,8 +27,8 @@ from greycard.layers.weights import WeightsError, load_weights, read_description
 from greycard.losses.shares import ShareLossConfig
 from greycard.streaming.cluster import SessionConfig
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.loop import DivergedError
 from greycard.training.progress import read_epochs
+from greycard.training.session import DivergedError
 from greycard.training.stylegan2.config import AdversarialConfig
 from greycard.training.stylegan2.mixture import Mixture
 

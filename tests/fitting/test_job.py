@@ -28,9 +28,10 @@ from greycard.layers.weights import load_weights, read_description, save_weights
 from greycard.streaming.cluster import SessionConfig
 from greycard.tracking import ConfigChangedError
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.loop import DivergedError, LoopConfig
+from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, SgdConfig
 from greycard.training.progress import read_epochs
+from greycard.training.session import DivergedError
 from jobs.train import RECIPES
 
 SESSION = SessionConfig(address="local", num_cpus=2, object_store_mb=80, progress=False)

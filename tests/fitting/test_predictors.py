@@ -28,9 +28,10 @@ from greycard.layers.weights import load_weights
 from greycard.losses import DpMi, EoL2, Iou
 from greycard.streaming.cluster import SessionConfig
 from greycard.training.data import TrainingData
-from greycard.training.loop import DivergedError, LoopConfig
+from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import SgdConfig
 from greycard.training.progress import read_epochs
+from greycard.training.session import DivergedError
 
 SESSION = SessionConfig(address="local", num_cpus=3, object_store_mb=80, progress=False)
 LOOP = LoopConfig(epochs=2, batch_size=16, optimizer=SgdConfig(learning_rate=0.01))

@@ -11,10 +11,11 @@ from torch import nn
 
 from greycard.training.batches import Examples
 from greycard.training.checkpoints import CheckpointError, load_checkpoint
-from greycard.training.loop import CHECKPOINT, DivergedError, LoopConfig, fit
+from greycard.training.loop import LoopConfig, fit
 from greycard.training.objectives.contract import Loss
 from greycard.training.objectives.cross_entropy import CrossEntropy
 from greycard.training.optimizers import AdamConfig, CosineConfig, PlateauConfig, SgdConfig
+from greycard.training.session import CHECKPOINT, DivergedError, Session
 
 
 class Small(nn.Module):
@@ -99,9 +100,9 @@ def undisturbed(config=FULL):
 def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(tmp_path, call):
     expected, result = undisturbed()
     with pytest.raises(Killed):
-        fit(Small(), DiesAt(call), TRAIN, VAL, FULL, directory=tmp_path)
+        fit(Small(), DiesAt(call), TRAIN, VAL, FULL, Session(directory=tmp_path))
     network = Small(seed=9)
-    resumed = fit(network, CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path)
+    resumed = fit(network, CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path))
     assert weights_equal(network, expected)
     assert resumed == result
 
@@ -115,10 +116,10 @@ def test_a_run_killed_while_reporting_resumes_and_reports_every_epoch(tmp_path, 
             raise Killed
 
     with pytest.raises(Killed):
-        fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path, report=die)
+        fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path, report=die))
     seen = {}
     network = Small(seed=9)
-    fit(network, CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path, report=lambda m, n: seen.update({n: m}))
+    fit(network, CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path, report=lambda m, n: seen.update({n: m})))
     assert weights_equal(network, expected)
     assert [seen[number] for number in sorted(seen)] == list(result.history)
 
@@ -128,7 +129,7 @@ def test_it_survives_being_killed_again_and_again(tmp_path):
     network = Small()
     for _ in range(40):
         try:
-            fit(network, DiesAt(4), TRAIN, VAL, FULL, directory=tmp_path)
+            fit(network, DiesAt(4), TRAIN, VAL, FULL, Session(directory=tmp_path))
             break
         except Killed:
             network = Small(seed=3)
@@ -146,9 +147,9 @@ def test_it_survives_being_killed_again_and_again(tmp_path):
 def test_other_optimisers_schedules_and_precisions_resume_exactly_too(tmp_path, config):
     expected, _ = undisturbed(config)
     with pytest.raises(Killed):
-        fit(Small(), DiesAt(13), TRAIN, VAL, config, directory=tmp_path)
+        fit(Small(), DiesAt(13), TRAIN, VAL, config, Session(directory=tmp_path))
     network = Small(seed=9)
-    fit(network, CrossEntropy(), TRAIN, VAL, config, directory=tmp_path)
+    fit(network, CrossEntropy(), TRAIN, VAL, config, Session(directory=tmp_path))
     assert weights_equal(network, expected)
 
 
@@ -158,7 +159,7 @@ def test_a_run_killed_by_the_system_resumes_exactly(tmp_path, one_thread):
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         import torch
         torch.set_num_threads(1)
-        from test_loop import CrossEntropy, FULL, Small, TRAIN, VAL, fit, Path
+        from test_loop import CrossEntropy, FULL, Session, Small, TRAIN, VAL, fit, Path
         import test_loop
         step = test_loop.CrossEntropy.__call__
         calls = 0
@@ -172,46 +173,48 @@ def test_a_run_killed_by_the_system_resumes_exactly(tmp_path, one_thread):
             def auxiliary_optimizer(self, network): return None
             def concerns(self, metrics): return []
             def __repr__(self): return repr(CrossEntropy())
-        fit(Small(), Stopped(), TRAIN, VAL, FULL, directory=Path({str(tmp_path)!r}))
+        fit(Small(), Stopped(), TRAIN, VAL, FULL, Session(directory=Path({str(tmp_path)!r})))
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == -signal.SIGKILL
     assert (tmp_path / CHECKPOINT).exists()
     expected, _ = undisturbed()
     network = Small(seed=9)
-    fit(network, CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path)
+    fit(network, CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path))
     assert weights_equal(network, expected)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
     network, result = undisturbed()
-    fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path)
+    fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path))
     again = Small(seed=9)
-    assert fit(again, DiesAt(0), TRAIN, VAL, FULL, directory=tmp_path) == result
+    assert fit(again, DiesAt(0), TRAIN, VAL, FULL, Session(directory=tmp_path)) == result
     assert weights_equal(again, network)
 
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path):
-    fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path)
+    fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path))
     other = LoopConfig(epochs=9, batch_size=8)
     with pytest.raises(CheckpointError, match="belongs to another run"):
-        fit(Small(), CrossEntropy(), TRAIN, VAL, other, directory=tmp_path)
+        fit(Small(), CrossEntropy(), TRAIN, VAL, other, Session(directory=tmp_path))
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(CheckpointError, match="not a readable checkpoint"):
-        fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path)
+        fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path))
 
 
 def test_a_checkpoint_of_other_images_or_another_start_is_refused(tmp_path):
     with pytest.raises(Killed):
-        fit(Small(), DiesAt(7), TRAIN, VAL, FULL, directory=tmp_path, key={"shards": "a", "start_weights": "b"})
+        fit(
+            Small(), DiesAt(7), TRAIN, VAL, FULL, Session(directory=tmp_path, key={"shards": "a", "start_weights": "b"})
+        )
     for key, named in (({"shards": "c", "start_weights": "b"}, "shards"), ({"shards": "a"}, "start_weights")):
         with pytest.raises(CheckpointError, match=f"its {named} differ"):
-            fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path, key=key)
+            fit(Small(), CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path, key=key))
     expected, result = undisturbed()
     network = Small(seed=9)
     key = {"shards": "a", "start_weights": "b"}
-    assert fit(network, CrossEntropy(), TRAIN, VAL, FULL, directory=tmp_path, key=key) == result
+    assert fit(network, CrossEntropy(), TRAIN, VAL, FULL, Session(directory=tmp_path, key=key)) == result
     assert weights_equal(network, expected)
 
 
@@ -272,7 +275,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_the_checkpoint_before_it_
             return loss._replace(total=loss.total * float("nan")) if self.left == 0 else loss
 
     with pytest.raises(DivergedError, match=r"the loss is nan at step 8 .*checkpoint.*learning rate"):
-        fit(Small(), Diverges(13), TRAIN, VAL, FULL, directory=tmp_path)
+        fit(Small(), Diverges(13), TRAIN, VAL, FULL, Session(directory=tmp_path))
     saved = load_checkpoint(tmp_path / CHECKPOINT)["state"]
     assert saved["progress"]["step"] == 8
     assert all(torch.isfinite(value).all() for value in saved["network"].values())
@@ -351,4 +354,4 @@ def test_a_device_that_is_not_there_is_named():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_half_precision_trains_on_cuda(tmp_path):
     config = LoopConfig(epochs=2, batch_size=8, device="cuda", precision="float16")
-    assert fit(Small(), CrossEntropy(), TRAIN, VAL, config, directory=tmp_path).steps == 8
+    assert fit(Small(), CrossEntropy(), TRAIN, VAL, config, Session(directory=tmp_path)).steps == 8

@@ -20,8 +20,8 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from greycard.fitting.model import ModelTask, Outcome, read_data, read_outcome, train_model
 from greycard.training.data import TrainingData
-from greycard.training.loop import Report
 from greycard.training.progress import report_epochs
+from greycard.training.session import Report
 from greycard.training.workers import Workers
 
 STORAGE: Final = "ray_train"  # the folder of a model's directory that Ray Train wants; it is removed at the end

@@ -30,10 +30,10 @@ from greycard.generators import GeneratorConfig, StyleGan2, StyleGan2Config
 from greycard.generators.stylegan2.networks import GeneratorNetwork
 from greycard.layers.weights import MODEL, WeightsError, load_weights, read_description, save_weights
 from greycard.training.batches import Examples, ImageSet
-from greycard.training.loop import CHECKPOINT, Report
 from greycard.training.progress import PROGRESS, Progress, report_epochs, write_json
+from greycard.training.session import CHECKPOINT, Report, Session
 from greycard.training.stylegan2.config import AdversarialConfig
-from greycard.training.stylegan2.loop import Judge, Tick, train_adversarial
+from greycard.training.stylegan2.loop import Judge, train_adversarial
 from greycard.training.stylegan2.mixture import Mixture
 from greycard.training.stylegan2.samples import FOLDER, collapse, save_sheet, sheet_name
 
@@ -147,19 +147,16 @@ def train_generator(
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(task.threads)
     generator, discriminator = start_networks(task)
-    follow = _Follower(task, report)
     average, trained = train_adversarial(
         generator,
         discriminator,
         read_sets(task) if data is None else data,
         task.training,
-        judge=judge_of(task),
+        Session(directory=directory, key=key, report=Progress(directory / PROGRESS, report)),
         latent=task.model.latent,
-        directory=directory,
-        key=key,
-        report=follow,
+        judge=judge_of(task),
+        draw=lambda average, images: _save_sheet(task, average, images),
     )
-    follow.catch_up(trained.history)
     return _finish(task, key, average, discriminator, trained.history)
 
 
@@ -226,27 +223,12 @@ def check_start(start: str, model: StyleGan2Config) -> None:
                 )
 
 
-class _Follower:
-    """Keeps the ticks in a file that the driver follows, and draws the sheets of samples."""
-
-    def __init__(self, task: GeneratorTask, report: Report | None) -> None:
-        self._task = task
-        self._progress = Progress(Path(task.directory) / PROGRESS, report)
-        self._told = 0
-
-    def __call__(self, tick: Tick) -> None:
-        self.catch_up(tick.history)
-        if self._task.samples:
-            config = replace(self._task.model, device=self._task.training.device)
-            assert isinstance(tick.average, GeneratorNetwork)
-            images = _draw(StyleGan2(tick.average, config), self._task.samples)
-            save_sheet(Path(self._task.directory) / FOLDER / sheet_name(tick.images), images)
-
-    def catch_up(self, history: tuple[dict[str, float], ...]) -> None:
-        """Tell the ticks that have not been told."""
-        for number in range(self._told + 1, len(history) + 1):
-            self._progress(history[number - 1], number)
-        self._told = len(history)
+def _save_sheet(task: GeneratorTask, average: nn.Module, images: int) -> None:
+    """Save the sheet of samples of a generator that was shown so many images."""
+    if task.samples:
+        assert isinstance(average, GeneratorNetwork)
+        generator = StyleGan2(average, replace(task.model, device=task.training.device))
+        save_sheet(Path(task.directory) / FOLDER / sheet_name(images), _draw(generator, task.samples))
 
 
 def judge_of(task: GeneratorTask) -> Judge | None:

@@ -25,12 +25,13 @@ from greycard.datasets.loading import load_images
 from greycard.layers.weights import MODEL, fingerprint, load_weights, read_description, save_weights
 from greycard.training.checkpoints import CheckpointError
 from greycard.training.data import TrainingData
-from greycard.training.loop import CHECKPOINT, FitResult, LoopConfig, Report, fit
+from greycard.training.loop import FitResult, LoopConfig, fit
 from greycard.training.objectives.cross_entropy import CrossEntropy
 from greycard.training.objectives.fair_prediction import FairPrediction
 from greycard.training.objectives.parity import ParityRateDistortion
 from greycard.training.objectives.rate_distortion import RateDistortion
 from greycard.training.progress import PROGRESS, Progress, read_json, report_epochs, write_json
+from greycard.training.session import CHECKPOINT, Report, Session
 from greycard.training.workers import ALONE, Workers
 
 OUTCOME: Final = "outcome.json"
@@ -168,17 +169,8 @@ def train_model(
     data = data or read_data(task)
     network = _network(task, data.start)
     progress = Progress(directory / PROGRESS, report)
-    result = fit(
-        network,
-        task.objective,
-        data.train,
-        data.val,
-        task.loop,
-        directory=directory,
-        key=key,
-        report=progress if workers.first else None,
-        workers=workers,
-    )
+    session = Session(directory=directory, key=key, report=progress if workers.first else None)
+    result = fit(network, task.objective, data.train, data.val, task.loop, session, workers=workers)
     if workers.first:
         weights = _save(task, network)
         _save_example(task, network, weights, data.val.images[:NUM_EXAMPLES].clone())

@@ -7,9 +7,8 @@ On a CPU, a run that was killed and resumed ends with the same weights, bit for 
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple, Never
 
 import torch
@@ -20,7 +19,6 @@ from tqdm import tqdm
 from greycard.config import digest
 from greycard.layers.batch_norm import spread_batch_norm
 from greycard.training.batches import ImageSet, batches_an_epoch, ordered_batches, to_device, training_batches
-from greycard.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from greycard.training.ema import MovingAverage
 from greycard.training.objectives.contract import Loss, Objective
 from greycard.training.optimizers import (
@@ -32,17 +30,12 @@ from greycard.training.optimizers import (
     split_parameters,
 )
 from greycard.training.seeds import stream_seed
+from greycard.training.session import UNKEPT, DivergedError, Session
 from greycard.training.state import Sums, TrainingState
 from greycard.training.workers import ALONE, Workers
 
-CHECKPOINT = "checkpoint.pt"
 _RANK = 65_537  # what the seeds of neighbouring ranks differ by
-Report = Callable[[Mapping[str, float], int], None]
 _log = logging.getLogger(__name__)
-
-
-class DivergedError(RuntimeError):
-    """The loss or its gradient is not a finite number; the last checkpoint is from before that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +127,8 @@ def fit(
     train: ImageSet,
     val: ImageSet,
     config: LoopConfig,
+    session: Session = UNKEPT,
     *,
-    directory: Path | None = None,
-    key: Mapping[str, str] | None = None,
-    report: Report | None = None,
-    progress: bool = False,
-    title: str = "training",
     workers: Workers = ALONE,
 ) -> FitResult:
     """Train a network in place; it ends on the CPU, in evaluation mode, with the kept weights.
@@ -150,13 +139,7 @@ def fit(
         train: training images, at least one.
         val: validation images, at least one.
         config: how to train.
-        directory: where checkpoints are kept and looked for; None keeps none.
-        key: what else decides the result, such as digests of the images and of the initial weights; a checkpoint with
-            another key is refused.
-        report: called with an epoch's metrics and its 1-based number, after its checkpoint; a resumed run first
-            reports the epochs already done, so that none is missed.
-        progress: show a progress bar.
-        title: what the progress bar calls the run.
+        session: where the checkpoint is kept, and who is told of each epoch.
         workers: the processes that train together, each of which calls this with the same arguments; all end with the
             same weights, and the first one writes the checkpoints.
 
@@ -168,19 +151,17 @@ def fit(
         raise ValueError(
             f"training needs images, got {len(train.images)} to train on and {len(val.images)} to validate"
         )
-    run = _Run(network, objective, train, val, config, directory, key or {}, workers)
+    run = _Run(network, objective, train, val, config, session, workers)
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         run.resume()
         if not workers.first:  # noise of their own; it is the same again when a run goes on from here
             torch.manual_seed(stream_seed(config.seed + workers.rank * _RANK, run.state.step))
-        for number, metrics in enumerate(run.state.history, start=1):
-            _report(report, metrics, number)
-        total = config.epochs * run.batches
-        with tqdm(total=total, initial=run.state.step, desc=title, unit="step", disable=not progress) as bar:
+        session.tell(run.state.history)
+        with session.bar(config.epochs * run.batches, run.state.step, "step") as bar:
             while not run.state.finished:
                 run.epoch(bar)
-                _report(report, run.state.history[-1], len(run.state.history))
+                session.tell(run.state.history, first=len(run.state.history))
     return run.result()
 
 
@@ -194,16 +175,13 @@ class _Run:
         train: ImageSet,
         val: ImageSet,
         config: LoopConfig,
-        directory: Path | None,
-        key: Mapping[str, str],
+        session: Session,
         workers: Workers,
     ) -> None:
         self.objective, self.train, self.val, self.config = objective, train, val, config
-        self.key = key
-        self.workers = workers
+        self.session, self.workers = session, workers
         self.device = _device(config.device)
         self.batches = batches_an_epoch(len(train.images), config.batch_size)
-        self.path = directory / CHECKPOINT if directory else None
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         network.to(self.device)
         network.to(memory_format=self.layout)
@@ -235,7 +213,6 @@ class _Run:
             "objective": f"{self.objective!r}",
             "train_images": len(self.train.images),
             "val_images": len(self.val.images),
-            **self.key,
         }
 
     def resume(self) -> None:
@@ -245,29 +222,18 @@ class _Run:
         """
         if not self.workers.first:
             self.workers.wait()
-        if self.path is None or not self.path.exists():
+        saved = self.session.load(self.identity)
+        if saved is None:
             self.save()
         else:
-            self.load(self.path)
+            self.state.load(saved["state"])
         if self.workers.first:
             self.workers.wait()
 
-    def load(self, path: Path) -> None:
-        """Take over a checkpoint."""
-        saved = load_checkpoint(path)
-        found, wanted = saved.get("identity", {}), self.identity
-        different = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-        if different:
-            raise CheckpointError(
-                f"{path} belongs to another run: its {', '.join(different)} differ; "
-                "choose another directory or remove it"
-            )
-        self.state.load(saved["state"])
-
     def save(self) -> None:
         """Write the checkpoint; of several processes the first one does."""
-        if self.path is not None and self.workers.first:
-            save_checkpoint(self.path, {"identity": self.identity, "state": self.state.to_dict()})
+        if self.workers.first and self.session.path:
+            self.session.save(self.identity, {"state": self.state.to_dict()})
 
     def epoch(self, bar: "tqdm[Never]") -> None:
         """Finish the epoch under way and validate it."""
@@ -330,13 +296,9 @@ class _Run:
 
     def check(self, value: Tensor, what: str) -> None:
         """Stop at a number that is not finite."""
-        if bool(torch.isfinite(value)):
-            return
-        kept = f"the checkpoint in {self.path} is from before that" if self.path else "no checkpoint was kept"
-        raise DivergedError(
-            f"the {what} is {value.item()} at step {self.state.step} (epoch {self.state.epoch + 1}); {kept}. "
-            "Lower the learning rate or set clip_norm; check the images and labels"
-        )
+        when = f"at step {self.state.step} (epoch {self.state.epoch + 1})"
+        advice = "Lower the learning rate or set clip_norm; check the images and labels"
+        self.session.check_finite(value, what, when, advice)
 
     def finish_epoch(self) -> None:
         """Validate, remember the best, decide whether to go on."""
@@ -403,8 +365,3 @@ def _device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {name} was asked for, but no CUDA device is available; use cpu or auto")
     return torch.device(name)
-
-
-def _report(report: Report | None, metrics: Mapping[str, float], epoch: int) -> None:
-    if report is not None:
-        report(metrics, epoch)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from greycard.training.loop import Report
+from greycard.training.session import Report
 
 PROGRESS: Final = "progress.json"
 

@@ -12,7 +12,7 @@ from greycard.generators import StyleGan2Config
 from greycard.losses.shares import ShareLossConfig
 from greycard.training.batches import Examples
 from greycard.training.checkpoints import CheckpointError
-from greycard.training.loop import DivergedError
+from greycard.training.session import DivergedError, Session
 from greycard.training.stylegan2.config import AdversarialConfig
 from greycard.training.stylegan2.loop import Judge, train_adversarial
 from greycard.training.stylegan2.terms import discriminator_loss, generator_loss, lazy_adam, path_lengths, r1_penalty
@@ -98,7 +98,7 @@ def test_learning_rate_falls_to_nothing_over_the_cooldown():
     def distances(cooldown):
         states = [NETWORK.network().state_dict()]
         config = dataclasses.replace(SHORT, images=16, report_images=8, average_images=1, cooldown=cooldown)
-        train(config, report=lambda tick: states.append({n: p.clone() for n, p in tick.average.named_parameters()}))
+        train(config, draw=lambda average, images: states.append({n: p.clone() for n, p in average.named_parameters()}))
         moved = [sum((b[name] - a[name]).square().sum() for name in b) ** 0.5 for a, b in itertools.pairwise(states)]
         return moved[1] / moved[0]
 
@@ -148,26 +148,28 @@ def test_killed_and_resumed_is_the_same_run(tmp_path):
     config = dataclasses.replace(SHORT, shares=ShareLossConfig(), cooldown=0.5, jitter=1.0, channels_last=True)
     whole, _, _, _ = train(config, judge=judge())
 
-    def kill(tick):
-        if tick.images == 32:
+    def kill(metrics, number):
+        if number == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(config, judge=judge(), directory=tmp_path, report=kill)
-    reported = []
+        train(config, judge=judge(), session=Session(directory=tmp_path, report=kill))
+    reported, drawn = [], []
+    session = Session(directory=tmp_path, report=lambda metrics, number: reported.append((number, metrics["images"])))
     resumed, trained, _, _ = train(
-        config, judge=judge(), directory=tmp_path, report=lambda tick: reported.append(tick.images)
+        config, judge=judge(), session=session, draw=lambda average, images: drawn.append(images)
     )
-    assert reported == [48, 64]
+    assert reported == [(1, 16), (2, 32), (3, 48), (4, 64)]
+    assert drawn == [48, 64]
     assert len(trained.history) == 4
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
 def test_another_runs_checkpoint_is_refused(tmp_path):
-    train(directory=tmp_path, key={"data": "a"})
+    train(session=Session(directory=tmp_path, key={"data": "a"}))
     with pytest.raises(CheckpointError, match="its data differ"):
-        train(directory=tmp_path, key={"data": "b"})
+        train(session=Session(directory=tmp_path, key={"data": "b"}))
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path):
@@ -182,7 +184,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path)
 
     config = dataclasses.replace(SHORT, shares=ShareLossConfig(estimator="soft"))
     with pytest.raises(DivergedError, match=r"generator's loss is nan after 24 images; the checkpoint in"):
-        train(config, judge=judge()._replace(logits=count), directory=tmp_path)
+        train(config, judge=judge()._replace(logits=count), session=Session(directory=tmp_path))
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2
 
 

@@ -7,21 +7,18 @@ weights as one that was not.
 """
 
 import copy
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from greycard.config import digest
 from greycard.losses.shares import ShareLoss, importance_weights
 from greycard.training.batches import Examples, ImageSet, to_device
-from greycard.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-from greycard.training.loop import CHECKPOINT, DivergedError
 from greycard.training.optimizers import gradient_norm
 from greycard.training.seeds import stream_seed
+from greycard.training.session import UNKEPT, Session
 from greycard.training.state import Sums
 from greycard.training.stylegan2.config import AdversarialConfig
 from greycard.training.stylegan2.mixture import Mixture, endless_batches, sets_of
@@ -58,22 +55,6 @@ class Judge(NamedTuple):
     classes: tuple[str, ...] = ()
 
 
-class Tick(NamedTuple):
-    """A report.
-
-    Attributes:
-        images: shown so far.
-        metrics: means since the last report.
-        average: the generator with averaged weights, on the device of training.
-        history: the metrics of all reports so far, this one's included; those of an earlier process too.
-    """
-
-    images: int
-    metrics: dict[str, float]
-    average: nn.Module
-    history: tuple[dict[str, float], ...] = ()
-
-
 class Trained(NamedTuple):
     """What came of a run: the metrics of every report and the images shown."""
 
@@ -86,14 +67,11 @@ def train_adversarial(
     discriminator: nn.Module,
     data: ImageSet | Mixture,
     config: AdversarialConfig,
+    session: Session = UNKEPT,
     *,
-    judge: Judge | None = None,
     latent: int,
-    directory: Path | None = None,
-    key: Mapping[str, str] | None = None,
-    report: Callable[[Tick], Any] | None = None,
-    progress: bool = False,
-    title: str = "training",
+    judge: Judge | None = None,
+    draw: Callable[[nn.Module, int], None] | None = None,
 ) -> tuple[nn.Module, Trained]:
     """Train both networks in place and return the generator with averaged weights, on the CPU.
 
@@ -102,38 +80,30 @@ def train_adversarial(
         discriminator: its network.
         data: images (N, 3, H, W) uint8, or two sets in fixed shares; labels are needed for ``reweighting=real`` only.
         config: how to train.
-        judge: the classifier, for a share loss or reweighting.
+        session: where the checkpoint is kept, and who is told of each tick.
         latent: features of z.
-        directory: where the checkpoint is kept and looked for; None keeps none.
-        key: what else decides the result, such as digests of data and initial weights; a checkpoint with another key
-            is refused.
-        report: called at every report; a resumed run does not report again what it has reported.
-        progress: show a progress bar.
-        title: what it calls the run.
+        judge: the classifier, for a share loss or reweighting.
+        draw: called after each new tick is told, with the generator with averaged weights, on the device of training,
+            and the images shown so far.
 
     Raises:
         DivergedError: a loss or gradient became NaN or infinite; the last checkpoint is from before that.
         CheckpointError: the directory holds a damaged checkpoint, or that of another run.
         ValueError: the images are of another size, or a judge is needed and missing.
     """
-    run = _Run(generator, discriminator, data, config, judge, latent, directory, dict(key or {}))
+    run = _Run(generator, discriminator, data, config, session, judge, latent)
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         run.start()
-        with tqdm(
-            total=config.steps * config.batch,
-            initial=run.seen,
-            desc=title,
-            unit="image",
-            unit_scale=True,
-            disable=not progress,
-        ) as bar:
+        session.tell(run.history)
+        with session.bar(config.steps * config.batch, run.seen, "image") as bar:
             while run.step < config.steps:
                 run.take_step()
                 bar.update(config.batch)
                 if run.due():
-                    tick = run.tick()
-                    if report is not None:
-                        report(tick)
+                    run.tick()
+                    session.tell(run.history, first=len(run.history))
+                    if draw is not None:
+                        draw(run.average, run.seen)
     average = run.average.cpu().eval()
     generator.cpu().eval()
     return average, Trained(tuple(run.history), run.seen)
@@ -148,18 +118,16 @@ class _Run:
         discriminator: nn.Module,
         data: ImageSet | Mixture,
         config: AdversarialConfig,
+        session: Session,
         judge: Judge | None,
         latent: int,
-        directory: Path | None,
-        key: dict[str, str],
     ) -> None:
         if judge is None and (config.shares or config.reweighting != "none"):
             raise ValueError("a share loss or reweighting needs a classifier: give judge, or switch both off")
         self.sets = sets_of(data)
         if not all(len(images.images) for images in self.sets):
             raise ValueError("training needs images, got none")
-        self.config, self.data, self.judge, self.latent, self.key = config, data, judge, latent, key
-        self.path = directory / CHECKPOINT if directory else None
+        self.config, self.data, self.session, self.judge, self.latent = config, data, session, judge, latent
         self.device = torch.device(config.device)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         networks: tuple[Any, Any] = (generator, discriminator)
@@ -191,7 +159,7 @@ class _Run:
     @property
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with to be resumed."""
-        return {"config": digest(self.config), "images": sum(len(images.images) for images in self.sets), **self.key}
+        return {"config": digest(self.config), "images": sum(len(images.images) for images in self.sets)}
 
     def start(self) -> None:
         """Go on from the checkpoint; where there is none yet, write the first one."""
@@ -207,19 +175,10 @@ class _Run:
         )
 
     def _resume(self) -> None:
-        if self.path is None or not self.path.exists():
+        saved = self.session.load(self.identity)
+        if saved is None:
             self.save()
             return
-        saved = load_checkpoint(self.path)
-        found = saved.get("identity", {})
-        different = sorted(
-            name for name in found.keys() | self.identity.keys() if found.get(name) != self.identity.get(name)
-        )
-        if different:
-            raise CheckpointError(
-                f"{self.path} belongs to another run: its {', '.join(different)} differ; "
-                "choose another directory or remove it"
-            )
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
         self.step, self.history = saved["step"], saved["history"]
@@ -227,24 +186,22 @@ class _Run:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        if self.path is None:
+        if self.session.path is None:
             return
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
         progress = {"step": self.step, "history": self.history, "path_mean": self.path_mean.cpu()}
-        save_checkpoint(self.path, {"identity": self.identity, **progress, **state})
+        self.session.save(self.identity, progress | state)
 
     def due(self) -> bool:
         """Whether a report is due after the last step."""
         before = (self.step - 1) * self.config.batch // self.config.report_images
         return self.step == self.config.steps or self.seen // self.config.report_images > before
 
-    def tick(self) -> Tick:
+    def tick(self) -> None:
         """Take the means since the last report and write the checkpoint."""
-        metrics = {"images": float(self.seen)} | self.sums.means() | self._shares_made()
+        self.history.append({"images": float(self.seen)} | self.sums.means() | self._shares_made())
         self.sums = Sums()
-        self.history.append(metrics)
         self.save()
-        return Tick(self.seen, metrics, self.average, tuple(self.history))
 
     def _shares_made(self) -> dict[str, float]:
         """Return the judge's shares of all images generated since the last report, and how uneven they are."""
@@ -381,13 +338,8 @@ class _Run:
         return parts | ({"shares": self.shares} if self.shares is not None else {})
 
     def _check(self, value: Tensor, what: str) -> None:
-        if bool(torch.isfinite(value)):
-            return
-        kept = f"the checkpoint in {self.path} is from before that" if self.path else "no checkpoint was kept"
-        raise DivergedError(
-            f"the {what} is {value.item()} after {self.seen} images; {kept}. Lower the learning rate, raise gamma or "
-            "set clip_norm; check the images"
-        )
+        advice = "Lower the learning rate, raise gamma or set clip_norm; check the images"
+        self.session.check_finite(value, what, f"after {self.seen} images", advice)
 
     def _check_size(self) -> None:
         with torch.no_grad():
