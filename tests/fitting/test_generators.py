@@ -17,11 +17,11 @@ from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
 from greycard.datasets.subsets import LongTailConfig, SubsetConfig
 from greycard.fitting import generator as fit_generator
-from greycard.fitting.driver import TrainError, outcome_of
-from greycard.fitting.generator import read_sets, train_generator
+from greycard.fitting.driver import TrainError
+from greycard.fitting.generator import read_sets
 from greycard.fitting.job import train
 from greycard.fitting.kinds.generators import GeneratorTraining
-from greycard.fitting.plan import TrainJob, WorkersConfig, plan, trained_generators
+from greycard.fitting.plan import TrainJob, WorkersConfig, plan, unfinished
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import WeightsError, load_weights, read_description, save_weights
 from greycard.losses.shares import ShareLossConfig
@@ -107,7 +107,7 @@ def test_a_job_trains_generators_one_from_the_other_and_registers_them_one_diver
         train(config)
     assert (tmp_path / "train" / "models" / "wild-seed0" / "checkpoint.pt").exists()
     planned = plan(config, tmp_path / "train")
-    assert [name for name, item in planned.items() if outcome_of(item.task) is None] == ["wild-seed0"]
+    assert unfinished(planned) == ["wild-seed0"]
     directory = tmp_path / "train" / "models" / "real-seed0"
     assert sorted(path.name for path in directory.iterdir()) == [
         "discriminator", "example.npz", "outcome.json", "progress.json", "samples", "weights",
@@ -115,7 +115,7 @@ def test_a_job_trains_generators_one_from_the_other_and_registers_them_one_diver
     assert sorted(path.name for path in (directory / "samples").iterdir()) == [
         "tick-000000016.png", "tick-000000032.png",
     ]  # fmt: skip
-    built = trained_generators(config, REAL)["real-seed0"].build()
+    built = config.trained(REAL)["real-seed0"].build()
     seeds = torch.tensor([5, 0, 7])
     expected = built.generate(built.latents(seeds)).numpy()
     np.testing.assert_array_equal(serving.load(directory / "weights")(seeds.numpy()), expected)
@@ -141,10 +141,10 @@ def test_a_job_trains_generators_one_from_the_other_and_registers_them_one_diver
 
 def test_fine_tuning_starts_both_networks_from_the_model(shards, tmp_path):
     first = task_of(shards, tmp_path)
-    train_generator(first)
+    first.train()
     barely = dataclasses.replace(SHORT, images=8, learning_rate=1e-12, average_images=1)
     task = task_of(shards, tmp_path, name="tuned", start=first.directory, training=barely)
-    train_generator(task)
+    task.train()
     for folder in ("weights", "discriminator"):
         before, after = state(f"{first.directory}/{folder}"), state(f"{task.directory}/{folder}")
         untrained = (NETWORK.network() if folder == "weights" else NETWORK.discriminator()).state_dict()
@@ -164,20 +164,20 @@ def kill(metrics, number):
 
 def test_a_killed_training_goes_on_to_the_same_weights_and_tells_every_tick(shards, tmp_path):
     whole = task_of(shards, tmp_path, name="whole")
-    train_generator(whole)
+    whole.train()
     task = task_of(shards, tmp_path, name="killed")
     with pytest.raises(Killed):
-        train_generator(task, report=kill)  # after the checkpoint and before the sheet of the first tick
+        task.train(report=kill)  # after the checkpoint and before the sheet of the first tick
     told = []
-    train_generator(task, report=lambda metrics, number: told.append(number))
+    task.train(report=lambda metrics, number: told.append(number))
     assert told == [1, 2]
     assert read_epochs(task.directory) == read_epochs(whole.directory)
     for name, values in state(f"{task.directory}/weights").items():
         assert torch.equal(values, state(f"{whole.directory}/weights")[name]), name
     with pytest.raises(CheckpointError, match="training"):
-        train_generator(dataclasses.replace(task, training=dataclasses.replace(SHORT, gamma=3.0)))
+        dataclasses.replace(task, training=dataclasses.replace(SHORT, gamma=3.0)).train()
     told.clear()
-    train_generator(task, report=lambda metrics, number: told.append(number))
+    task.train(report=lambda metrics, number: told.append(number))
     assert told == [1, 2]
 
 
@@ -201,7 +201,7 @@ def test_a_mixture_takes_its_share_of_every_batch(shards, balanced, tmp_path, mo
         return real(generator, discriminator, data, config, **options)
 
     monkeypatch.setattr(fit_generator, "train_adversarial", spied)
-    train_generator(dataclasses.replace(task, samples=0), marked)
+    dataclasses.replace(task, samples=0).train(marked)
     batches = [means for means in seen if set(means.abs().tolist()) == {1.0}]
     assert len(batches) >= 4
     assert {int((means > 0).sum()) for means in batches} == {2}  # of 8
@@ -221,7 +221,7 @@ def test_the_judge_starts_from_shares_of_labels_or_from_those_given(shards, bala
 def test_reweighting_of_real_images_needs_labels_alone(shards, tmp_path, judge, reweighting):
     training = dataclasses.replace(SHORT, images=16, reweighting=reweighting)
     task = task_of(shards, tmp_path, training=training, judge=judge if reweighting == "generated" else None)
-    assert train_generator(task).metrics["images"] == 16
+    assert task.train().metrics["images"] == 16
 
 
 def test_a_judge_with_one_logit_has_two_classes(shards, tmp_path):
@@ -261,7 +261,7 @@ def test_what_does_not_fit_is_refused_with_words(shards, balanced, tmp_path, jud
 
 def test_a_start_of_another_size_is_refused(shards, tmp_path):
     first = task_of(shards, tmp_path)
-    train_generator(first)
+    first.train()
     with pytest.raises(WeightsError, match=r"its size is 8, generator\.size is 16"):
         task_of(shards, tmp_path, generator=dataclasses.replace(NETWORK, size=16), size=16, start=first.directory)
 
@@ -269,14 +269,14 @@ def test_a_start_of_another_size_is_refused(shards, tmp_path):
 def test_a_diverged_training_keeps_the_checkpoint_from_before(shards, tmp_path):
     task = task_of(shards, tmp_path, training=dataclasses.replace(SHORT, learning_rate=1e30))
     with pytest.raises(DivergedError, match=r"checkpoint\.pt is from before that\. Lower the learning rate"):
-        train_generator(task)
+        task.train()
     kept = torch.load(f"{task.directory}/checkpoint.pt", weights_only=True)
     assert all(values.isfinite().all() for values in kept["generator"].values())
 
 
 def test_a_generator_is_described_well_enough_to_be_served(shards, tmp_path):
     task = task_of(shards, tmp_path, generator=dataclasses.replace(NETWORK, truncation=0.5))
-    weights = train_generator(task).weights
+    weights = task.train().weights
     assert read_description(weights)["truncation"] == 0.5
     served = serving.generator(weights)
     built = dataclasses.replace(task.model, weights=weights).build()

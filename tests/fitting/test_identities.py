@@ -86,22 +86,25 @@ def short(values):
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-EXPECTED = {  # model: its identity, its task, what it starts from
-    "chain@0.0067": ("528448bcdb397503", "d1e83dad714f0f6b", ""),
-    "chain@0.0009": ("6f55b11b1e6ecc69", "48434cd429857976", "chain@0.0067"),
-    "even-seed1": ("3d506fd10c4e1c27", "a50de202d118bef0", ""),
-    "even-lam0.01-mu2-seed1": ("6ca62bc521d24f39", "697ce3f435517fb0", "even-seed1"),
-    "skin-race-seed2": ("555224f25bde113d", "8faa8db5e792fed5", ""),
-    "skin-eyes-seed2": ("8be8304eca4beec5", "3127cf9fedf7322b", ""),
-    "eyes-seed3": ("3c907e15fa309d11", "da119ad2d31483fa", ""),
-    "eyes-iou-lam2-seed3": ("8062fc34f3843838", "bc5380961aa2460d", "eyes-seed3"),
-    "real-seed4": ("a189e0920b58279c", "32091558865a9548", ""),
-    "tuned-seed4": ("20f350414dea8328", "e7408657a9b21fcd", "real-seed4"),
+EXPECTED = {  # model: its identity, its task, the params of its run, what it starts from, rounds
+    "chain@0.0067": ("528448bcdb397503", "d1e83dad714f0f6b", "6bfed08f0318b516", "", 3),
+    "chain@0.0009": ("6f55b11b1e6ecc69", "48434cd429857976", "420ccb8ddf1cabc3", "chain@0.0067", 1),
+    "even-seed1": ("3d506fd10c4e1c27", "a50de202d118bef0", "0659f1c1c09c215f", "", 3),
+    "even-lam0.01-mu2-seed1": ("6ca62bc521d24f39", "697ce3f435517fb0", "0659f1c1c09c215f", "even-seed1", 3),
+    "skin-race-seed2": ("555224f25bde113d", "8faa8db5e792fed5", "dfdefa8e07353501", "", 2),
+    "skin-eyes-seed2": ("8be8304eca4beec5", "3127cf9fedf7322b", "745bb91c4c4e91d0", "", 2),
+    "eyes-seed3": ("3c907e15fa309d11", "da119ad2d31483fa", "ea13ca42ddc0849a", "", 3),
+    "eyes-iou-lam2-seed3": ("8062fc34f3843838", "bc5380961aa2460d", "14a97e32d55de57e", "eyes-seed3", 3),
+    "real-seed4": ("a189e0920b58279c", "32091558865a9548", "e4ba2de93d9e2a9a", "", 2),
+    "tuned-seed4": ("20f350414dea8328", "e7408657a9b21fcd", "d754e79402844093", "real-seed4", 2),
 }
 
 
 def test_every_task_is_known_by_what_it_was(planned):
-    found = {name: (short(item.task.identity), digest(item.task), item.after) for name, item in planned.items()}
+    found = {
+        name: (short(item.task.identity), digest(item.task), short(item.task.params()), item.after, item.task.rounds)
+        for name, item in planned.items()
+    }
     assert found == EXPECTED
 
 

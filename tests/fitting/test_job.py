@@ -22,8 +22,8 @@ from greycard.fitting.driver import TrainError
 from greycard.fitting.job import train
 from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.kinds.codecs import CodecTraining
-from greycard.fitting.model import read_example, train_model
-from greycard.fitting.plan import TrainJob, WorkersConfig, plan, trained_classifiers, trained_codec
+from greycard.fitting.model import read_example
+from greycard.fitting.plan import TrainJob, WorkersConfig, plan
 from greycard.layers.weights import load_weights, read_description, save_weights
 from greycard.streaming.cluster import SessionConfig
 from greycard.tracking import ConfigChangedError
@@ -124,12 +124,11 @@ def test_codecs_and_classifiers_are_trained_logged_registered_and_not_trained_ag
     assert list(models) == ["tiny@0.0067", "tiny@0.0009", "skin-seed0", "skin-seed1"]
     assert models["tiny@0.0009"].uri == "models:/greycard-tiny-0.0009/1"
 
-    codec = trained_codec(config, CODEC).build()
+    codec = config.trained(CODEC)["tiny"].build()
     images = load_images(shards, "test", size=64).images[:3]
     assert codec.points == (0.0009, 0.0067)
     assert codec.reconstruct(images, 0.0009).images.shape == images.shape
-    classifiers = trained_classifiers(config, CLASSIFIER)
-    assert classifiers[1].build().predict(images)["eye_type"].shape == (3,)
+    assert config.trained(CLASSIFIER)["skin-seed1"].build().predict(images)["eye_type"].shape == (3,)
     assert read_description(models["tiny@0.0009"].weights)["lambda"] == 0.0009
 
     found, client = runs()
@@ -175,7 +174,7 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_weights_are_those_of_
     after = json.loads(progress.read_text())
     assert after["pid"] != killed[0]["pid"]
 
-    expected = train_model(undisturbed)
+    expected = undisturbed.train()
     description = chain.codec.description()
     ours, theirs = load_weights(models["tiny@0.0067"].weights, description), load_weights(expected.weights, description)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -197,13 +196,13 @@ def test_a_model_that_diverges_fails_with_its_reason_and_the_others_finish(shard
 def test_a_model_is_resumed_or_refused_by_its_directory(shards, tmp_path):
     config = job(shards, tmp_path, CLASSIFIER)
     task = plan(config, tmp_path)["skin-seed0"].task
-    outcome = train_model(task)
+    outcome = task.train()
     assert outcome.epochs == 2
     assert len(read_epochs(task.directory)) == 2
-    assert train_model(task) == outcome
+    assert task.train() == outcome
     other = dataclasses.replace(task, loop=dataclasses.replace(task.loop, epochs=1))
     with pytest.raises(CheckpointError, match="its loop differ"):
-        train_model(other)
+        other.train()
 
 
 def interrupt(task, monkeypatch):
@@ -215,7 +214,7 @@ def interrupt(task, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("greycard.fitting.model.Progress.__call__", die)
         with pytest.raises(KeyboardInterrupt):
-            train_model(task)
+            task.train()
 
 
 def test_an_unfinished_model_is_not_resumed_on_other_images_of_the_same_number(shards, tmp_path, monkeypatch):
@@ -227,8 +226,8 @@ def test_an_unfinished_model_is_not_resumed_on_other_images_of_the_same_number(s
     )
     interrupt(task, monkeypatch)
     with pytest.raises(CheckpointError, match="its shards differ"):
-        train_model(other)
-    assert train_model(task).epochs == 2
+        other.train()
+    assert task.train().epochs == 2
 
 
 def test_a_model_is_not_resumed_or_taken_for_finished_after_its_start_was_trained_anew(shards, tmp_path, monkeypatch):
@@ -244,13 +243,13 @@ def test_a_model_is_not_resumed_or_taken_for_finished_after_its_start_was_traine
     interrupt(task, monkeypatch)
     start_from(1)
     with pytest.raises(CheckpointError, match="its start_weights differ"):
-        train_model(task)
+        task.train()
     start_from(0)
-    outcome = train_model(task)
-    assert train_model(task) == outcome
+    outcome = task.train()
+    assert task.train() == outcome
     start_from(1)
     with pytest.raises(CheckpointError, match="its start_weights differ"):
-        train_model(task)
+        task.train()
 
 
 @pytest.mark.parametrize("codec", [JointConfig(channels=(3, 6)), GaussianMixAttnConfig(channels=(3,))])
@@ -258,7 +257,7 @@ def test_a_codecs_example_is_what_its_files_decode_to(codec, shards, tmp_path):
     loop = LoopConfig(epochs=1, batch_size=64, optimizer=ADAM)
     chain = CodecTraining(name="c", codec=dataclasses.replace(codec, lambdas=(0.0067,)), loop=loop)
     task = plan(job(shards, tmp_path, chain), tmp_path)["c@0.0067"].task
-    weights = train_model(task).weights
+    weights = task.train().weights
     images, restored = read_example(task.directory)
     trained = dataclasses.replace(task.model, weights=(weights,)).build()
     decoded = [trained.decode(trained.encode(torch.from_numpy(image), 0.0067)) for image in images]
@@ -269,7 +268,7 @@ def test_a_job_may_be_started_again_with_other_workers(shards, tmp_path):
     config = job(shards, tmp_path, CODEC, CLASSIFIER)
     other = dataclasses.replace(config, workers=WorkersConfig(max_retries=0), session=SessionConfig(address="auto"))
     for item in plan(config, tmp_path / "train").values():
-        train_model(item.task)
+        item.task.train()
     assert train(other) == train(config)  # all are finished: no Ray is needed
     with pytest.raises(ConfigChangedError):
         train(dataclasses.replace(config, registry="other"))
@@ -279,7 +278,7 @@ def test_divergence_is_reported_from_a_model(shards, tmp_path):
     loop = dataclasses.replace(CLASSIFIER.loop, optimizer=SgdConfig(learning_rate=1e30))
     task = plan(job(shards, tmp_path, dataclasses.replace(CLASSIFIER, loop=loop)), tmp_path)["skin-seed0"].task
     with pytest.raises(DivergedError, match="Lower the learning rate"):
-        train_model(task)
+        task.train()
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

@@ -21,9 +21,9 @@ from greycard.datasets.splits import SplitConfig
 from greycard.fitting.distributed import Processes, train_distributed
 from greycard.fitting.job import train
 from greycard.fitting.kinds.codecs import CodecTraining
-from greycard.fitting.kinds.predictors import PredictorTraining, describe_cells
-from greycard.fitting.model import read_data, train_model
-from greycard.fitting.plan import TrainJob, WorkersConfig, plan, trained_models
+from greycard.fitting.kinds.predictors import PredictorTraining
+from greycard.fitting.model import read_data
+from greycard.fitting.plan import TrainJob, WorkersConfig, plan
 from greycard.layers.weights import load_weights
 from greycard.losses import DpMi, EoL2, Iou
 from greycard.streaming.cluster import SessionConfig
@@ -83,7 +83,7 @@ def test_each_seed_has_a_baseline_and_fair_phases_that_start_from_it(shards, tmp
     assert fair.task.objective.groups == (("African", "Asian", "Caucasian", "Indian"),)
     assert (fair.task.loop.keep, fair.task.loop.seed, fair.task.model.seed) == ("last", 3, 3)
     assert baseline.attributes == ("eye_type", "lip_type", "race")
-    trained = trained_models(job(shards, tmp_path, EYES), EYES)
+    trained = job(shards, tmp_path, EYES).trained(EYES)
     assert trained["eyes-seed3"].weights.endswith("models/eyes-seed3/weights")
 
 
@@ -112,10 +112,10 @@ def test_empty_cells_are_told_with_names_and_counts(shards):
         EYES, classifier=ResNetConfig(tasks=("skin_type",), width=2), target="skin_type", fair=()
     )
     manifest = Manifest.load(shards)
-    told = describe_cells(skin, manifest)
+    told = skin.empty_cells(manifest)
     assert list(told) == ["train", "val", "test"]
     assert told["test"].count("(of ") == (counted_cells(manifest, "test") == 0).sum() > 0
-    assert list(describe_cells(skin, without_test(manifest))) == ["train", "val"]
+    assert list(skin.empty_cells(without_test(manifest))) == ["train", "val"]
     labels = load_labels(manifest, "val", ("skin_type", "race"))
     images = load_images(shards, "val", size=8, attributes=("skin_type", "race"))
     assert all(torch.equal(labels[name], images.labels[name]) for name in labels)
@@ -165,18 +165,18 @@ def weights_of(task):
 
 def test_a_trial_trains_on_shared_data_and_weights_without_reading(shards, tmp_path):
     baseline = task_of(shards, tmp_path)
-    train_model(baseline)
+    baseline.train()
     fair = task_of(shards, tmp_path, "eyes-iou-lam2-seed0")
-    outcome = train_model(fair)
+    outcome = fair.train()
     data = TrainingData(*read_data(fair)[:2], start=weights_of(baseline))
     trial = dataclasses.replace(fair, shards="/nowhere", directory=str(tmp_path / "trial"), start="")
     seen = []
-    found = train_model(trial, data, lambda metrics, epoch: seen.append((epoch, metrics)))
+    found = trial.train(data, lambda metrics, epoch: seen.append((epoch, metrics)))
     assert [epoch for epoch, _ in seen] == [1, 2]
     assert found.metrics == outcome.metrics
     assert all(torch.equal(value, weights_of(trial)[name]) for name, value in weights_of(fair).items())
     again = []
-    train_model(trial, data, lambda metrics, epoch: again.append((epoch, metrics)))
+    trial.train(data, lambda metrics, epoch: again.append((epoch, metrics)))
     assert again == seen
 
 
@@ -186,9 +186,9 @@ def test_a_report_may_end_a_trial_which_can_be_gone_on_with(shards, tmp_path):
 
     task = task_of(shards, tmp_path)
     with pytest.raises(StopIteration):
-        train_model(task, None, prune)
+        task.train(report=prune)
     assert len(read_epochs(task.directory)) == 1
-    assert train_model(task).epochs == 2
+    assert task.train().epochs == 2
 
 
 def test_training_data_travels_through_the_object_store_without_a_copy(shards, tmp_path, ray_session):
@@ -206,7 +206,7 @@ def test_training_data_travels_through_the_object_store_without_a_copy(shards, t
 def test_two_ray_train_workers_come_to_the_weights_of_one_process(shards, tmp_path, ray_session):
     alone = task_of(shards, tmp_path / "one")
     together = task_of(shards, tmp_path / "two")
-    train_model(alone)
+    alone.train()
     seen = []
     outcome = train_distributed(
         together, Processes(count=2), report=lambda metrics, epoch: seen.append((epoch, metrics["val/loss"]))
@@ -239,7 +239,7 @@ def test_a_job_trains_baselines_and_fair_phases_and_logs_them(shards, tmp_path, 
     assert fair.data.params["objective.fair.lam"] == "3.0"
     assert fair.data.params["objective.fair.kind"] == "eo_l2"
     assert len(client.get_metric_history(fair.info.run_id, "val/sigma_iou")) == 2
-    fair_classifier = trained_models(job(shards, tmp_path, training), training)["eyes-eo_l2-lam3-seed0"].build()
+    fair_classifier = job(shards, tmp_path, training).trained(training)["eyes-eo_l2-lam3-seed0"].build()
     images = load_images(shards, "test", size=32).images
     assert fair_classifier.probabilities(images)["eye_type"].shape == (len(images), 2)
 
@@ -250,7 +250,7 @@ def test_a_ray_train_worker_killed_in_the_middle_is_replaced(shards, tmp_path, r
     training = dataclasses.replace(EYES, loop=dataclasses.replace(LOOP, epochs=12, checkpoint_steps=1))
     alone = task_of(shards, tmp_path / "one", training=training)
     together = task_of(shards, tmp_path / "two", training=training)
-    train_model(alone)
+    alone.train()
     progress = tmp_path / "two" / "models" / "eyes-seed0" / "progress.json"
     killed = []
 

@@ -254,7 +254,7 @@ def test_it_stops_after_patience_epochs_without_a_lower_loss_and_keeps_the_best_
         TRAIN,
         VAL,
         config,
-        report=lambda *_: snapshots.append({k: v.clone() for k, v in network.state_dict().items()}),
+        Session(report=lambda *_: snapshots.append({k: v.clone() for k, v in network.state_dict().items()})),
     )
     assert result.stopped == "patience"
     assert len(result.history) == 5

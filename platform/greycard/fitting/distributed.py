@@ -1,6 +1,6 @@
 """Train one model with several processes of Ray Train, to the numbers of one: what `jobs.train` runs in a Ray task.
 
-``task -> data, once in the object store -> TorchTrainer: train_model in each worker (gloo or nccl) -> outcome``
+``task -> data, once in the object store -> TorchTrainer: task.train in each worker (gloo or nccl) -> outcome``
 
 The first worker writes the checkpoints that `greycard.training.loop` writes, so a run may go on with another number of
 processes. Ray Train's own checkpoints are not used.
@@ -18,7 +18,7 @@ from ray import ObjectRef
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, get_context
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from greycard.fitting.model import ModelTask, Outcome, read_data, read_outcome, train_model
+from greycard.fitting.model import ModelTask, Outcome, read_data
 from greycard.training.data import TrainingData
 from greycard.training.progress import report_epochs
 from greycard.training.session import Report
@@ -62,7 +62,7 @@ class Processes:
 def train_distributed(
     task: ModelTask, processes: Processes, data: TrainingData | None = None, report: Report | None = None
 ) -> Outcome:
-    """Train a model as ``train_model`` does, with several processes; Ray must be running.
+    """Train a model as ``task.train`` does, with several processes; Ray must be running.
 
     Args:
         task: the model; its directory must be on a file system that all nodes share.
@@ -71,10 +71,10 @@ def train_distributed(
         report: called with each epoch's metrics once the model is finished.
 
     Raises:
-        CheckpointError, DivergedError, ManifestError: as from ``train_model``.
+        CheckpointError, DivergedError, ManifestError: as from ``task.train``.
         TrainingFailedError: workers died more often than ``processes.max_retries``.
     """
-    outcome = read_outcome(task) if data is None or data.start is None else None
+    outcome = task.outcome() if data is None or data.start is None else None
     if outcome is None:
         shared = ray.put(data or read_data(task))
         for attempt in range(processes.max_retries + 1):
@@ -87,7 +87,7 @@ def train_distributed(
             if attempt == processes.max_retries:
                 raise failure
             _log.warning("%s: a worker died, starting again from the checkpoint: %s", task.name, failure)
-        outcome = read_outcome(task)
+        outcome = task.outcome()
         assert outcome is not None, f"{task.name} ended without an outcome"
     report_epochs(task.directory, report)
     return outcome
@@ -119,7 +119,7 @@ def _work(config: dict[str, Any]) -> None:
     """Train in one worker; torch.distributed's group is set up already."""
     context = get_context()
     workers = Workers(rank=context.get_world_rank(), size=context.get_world_size())
-    train_model(config["task"], ray.get(config["data"]), workers=workers)
+    config["task"].train(ray.get(config["data"]), workers=workers)
 
 
 def _reason(failure: TrainingFailedError) -> Exception | None:

@@ -8,42 +8,54 @@ from ray.exceptions import RayTaskError
 from tqdm import tqdm
 
 from greycard.fitting.distributed import Processes, train_distributed
-from greycard.fitting.generator import GeneratorTask, read_result, train_generator
-from greycard.fitting.model import ModelTask, Outcome, read_outcome, train_model
+from greycard.fitting.kinds.contract import Planned, Task
+from greycard.fitting.model import Outcome
 from greycard.fitting.model_log import ModelLog, TrainedModel
-from greycard.fitting.plan import Planned, TrainJob
+from greycard.fitting.plan import TrainJob, unfinished
+from greycard.streaming.cluster import Demand, require
 from greycard.tracking import Run
 
 POLL_SECONDS = 0.5
 
 
 class TrainError(RuntimeError):
-    """Some models could not be trained; lists each with its reason."""
+    """Some models could not be trained; lists each with its reason.
+
+    Attributes:
+        failures: model -> why it could not be trained.
+    """
+
+    def __init__(self, message: str, failures: Mapping[str, Exception] | None = None) -> None:
+        super().__init__(message)
+        self.failures = dict(failures or {})
 
 
-def outcome_of(task: ModelTask | GeneratorTask) -> Outcome | None:
-    """Return the outcome of a finished model, None while it is not finished.
+def train_planned(job: TrainJob, run: Run, planned: Mapping[str, Planned]) -> dict[str, TrainedModel]:
+    """Train what is unfinished of a plan, and log all of it as children of a run; return model name -> model.
+
+    Args:
+        job: the job, for its workers and its registry; Ray must be running where something is unfinished.
+        run: the parent.
+        planned: model name -> what to train.
 
     Raises:
-        CheckpointError: its directory holds another model.
+        TrainError: some models failed; the others are finished and logged.
+        RayError: there is no node for a task.
     """
-    return read_result(task) if isinstance(task, GeneratorTask) else read_outcome(task)
-
-
-def rounds_of(task: ModelTask | GeneratorTask) -> int:
-    """Return how often a model reports at most: a classifier's or codec's epochs, a generator's ticks."""
-    if not isinstance(task, GeneratorTask):
-        return task.loop.epochs
-    shown = task.training.steps * task.training.batch
-    return max(1, -(-shown // task.training.report_images))
+    driver, workers = Driver(job, run, planned), job.workers
+    if driver.waiting:
+        count = workers.processes
+        demand = Demand(count=count, num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, spare_cpus=0.0)
+        require(demand, job.session, "training a model")
+    return driver.run_all()
 
 
 class Driver:
     """Starts tasks as their predecessors finish, follows their metrics and logs them."""
 
-    def __init__(self, job: TrainJob, run: Run, planned: Mapping[str, Planned], unfinished: set[str]) -> None:
+    def __init__(self, job: TrainJob, run: Run, planned: Mapping[str, Planned]) -> None:
         self.job, self.run, self.planned = job, run, planned
-        self.waiting = [name for name in planned if name in unfinished]
+        self.waiting = unfinished(planned)
         self.running: dict[Any, str] = {}
         self.logs = {name: ModelLog(run, planned[name], job.registry) for name in planned}
         self.trained: dict[str, TrainedModel] = {}
@@ -51,7 +63,7 @@ class Driver:
 
     def run_all(self) -> dict[str, TrainedModel]:
         """Train what is unfinished and log everything."""
-        epochs = sum(rounds_of(item.task) for item in self.planned.values())
+        epochs = sum(item.task.rounds for item in self.planned.values())
         with tqdm(total=epochs, unit="epoch", desc="training", disable=not self.job.session.show_progress) as bar:
             try:
                 for name in self.planned:
@@ -68,7 +80,8 @@ class Driver:
             bar.update(epochs - bar.n)
         if self.failures:
             reasons = "; ".join(f"{name}: {error}" for name, error in self.failures.items())
-            raise TrainError(f"{len(self.failures)} of {len(self.planned)} models could not be trained: {reasons}")
+            message = f"{len(self.failures)} of {len(self.planned)} models could not be trained: {reasons}"
+            raise TrainError(message, self.failures)
         return {name: self.trained[name] for name in self.planned}
 
     def _start(self) -> None:
@@ -99,8 +112,7 @@ class Driver:
                 max_retries=workers.max_retries,
             )
             return ray.remote(train_distributed).options(num_cpus=0, **options).remote(item.task, processes)
-        work: Any = train_generator if isinstance(item.task, GeneratorTask) else train_model
-        remote = ray.remote(work).options(num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, **options)
+        remote = ray.remote(_train).options(num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, **options)
         return remote.remote(item.task)
 
     def _collect(self) -> None:
@@ -122,14 +134,14 @@ class Driver:
                 self._finish(name)
 
     def _finish(self, name: str) -> None:
-        outcome = outcome_of(self.planned[name].task)
+        outcome = self.planned[name].task.outcome()
         assert outcome is not None, f"{name} ended without an outcome"
         self.trained[name] = self.logs[name].finish(outcome)
         tqdm.write(f"trained {name}: {self.trained[name].uri}")
 
     def _show(self, bar: Any) -> None:
         epochs = sum(
-            rounds_of(self.planned[name].task) if name in self.trained or name in self.failures else log.epochs
+            self.planned[name].task.rounds if name in self.trained or name in self.failures else log.epochs
             for name, log in self.logs.items()
         )
         bar.update(epochs - bar.n)
@@ -139,3 +151,8 @@ class Driver:
         for reference, name in self.running.items():
             ray.cancel(reference, force=True)
             self.logs[name].close(error)
+
+
+def _train(task: Task) -> Outcome:
+    """Train a model: the work of a Ray task."""
+    return task.train()

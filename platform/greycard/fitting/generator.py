@@ -14,8 +14,7 @@ Fine-tuning starts both networks from such a directory, with fresh optimisers: t
 since those are what was kept.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,14 +23,15 @@ import torch
 from torch import Tensor, nn
 
 from greycard.classifiers import AnyClassifier
+from greycard.config import to_dict
 from greycard.datasets.loading import load_images
-from greycard.fitting.model import EXAMPLE, OUTCOME, WEIGHTS, Outcome, read_finished
+from greycard.fitting.model import EXAMPLE, WEIGHTS, Outcome, read_finished, write_outcome
 from greycard.generators import GeneratorConfig, StyleGan2, StyleGan2Config
 from greycard.generators.stylegan2.networks import GeneratorNetwork
 from greycard.layers.weights import MODEL, WeightsError, load_weights, read_description, save_weights
 from greycard.training.batches import Examples, ImageSet
-from greycard.training.progress import PROGRESS, Progress, report_epochs, write_json
-from greycard.training.session import CHECKPOINT, Report, Session
+from greycard.training.progress import PROGRESS, Progress, report_epochs
+from greycard.training.session import Report, Session
 from greycard.training.stylegan2.config import AdversarialConfig
 from greycard.training.stylegan2.loop import Judge, train_adversarial
 from greycard.training.stylegan2.mixture import Mixture
@@ -109,64 +109,101 @@ class GeneratorTask:
         found = {name: place for name, place in places.items() if ":/" in place}  # a version in a store
         return found | {name: str(read_description(place).get("fingerprint", "")) for name, place in there.items()}
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """URIs of the shards that it is trained on."""
+        return (self.shards, self.extra) if self.extra else (self.shards,)
+
+    @property
+    def rounds(self) -> int:
+        """How often it reports at most: its ticks."""
+        shown = self.training.steps * self.training.batch
+        return max(1, -(-shown // self.training.report_images))
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Folders of its directory that are kept beside the weights."""
+        return (DISCRIMINATOR,)
+
+    def train(self, data: ImageSet | Mixture | None = None, report: Report | None = None) -> Outcome:
+        """Train the generator, or resume it where it stopped, or return it as it is if it is finished.
+
+        Args:
+            data: what to train from; None reads it.
+            report: called with each tick's metrics and its 1-based number, after it is saved; a run that is resumed
+                first reports the ticks already done.
+
+        Returns:
+            The outcome, in which an epoch is a tick.
+
+        Raises:
+            CheckpointError: the directory holds another model.
+            DivergedError: a loss or gradient became NaN or infinite; ``checkpoint.pt`` is from before that.
+            ManifestError: shards are not there, or lack the attribute.
+            WeightsError: the start or the judge is missing, damaged or of another architecture or size.
+            ValueError: images of another size, or a missing judge.
+        """
+        key = self.identity | self.fingerprints
+        finished = read_finished(self.directory, key)
+        if finished:
+            report_epochs(self.directory, report)
+            return finished
+        directory = Path(self.directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        torch.set_num_threads(self.threads)
+        generator, discriminator = start_networks(self)
+        average, trained = train_adversarial(
+            generator,
+            discriminator,
+            read_sets(self) if data is None else data,
+            self.training,
+            Session(directory=directory, key=key, report=Progress(directory / PROGRESS, report)),
+            latent=self.model.latent,
+            judge=judge_of(self),
+            draw=lambda average, images: _save_sheet(self, average, images),
+        )
+        outcome = _save(self, average, discriminator, trained.history)
+        write_outcome(self.directory, key, outcome)
+        return outcome
+
+    def outcome(self) -> Outcome | None:
+        """Return the outcome of the finished generator, None while it is not finished.
+
+        Raises:
+            CheckpointError: the directory holds a generator of another config or other data.
+        """
+        return read_finished(self.directory, self.identity | self.fingerprints)
+
+    def params(self) -> dict[str, Any]:
+        """Return what its run is described by: the fields of networks and training, and the images."""
+        training = to_dict(self.training)
+        shares = training.pop("shares") or {}
+        return {
+            **self.model.description(),
+            "architecture": self.model.architecture,
+            **{f"training.{name}": value for name, value in training.items()},
+            **{f"shares.{name}": value for name, value in shares.items()},
+            "judge": self.judge.weights if self.judge else "",
+            "task": self.attribute,
+            "class_shares": list(self.shares),
+            "extra_digest": self.extra_digest,
+            "extra_share": self.extra_share if self.extra else 0.0,
+            "start": self.start,
+            "shards_digest": self.shards_digest,
+            "size": self.size,
+        }
+
+    def summary(self, outcome: Outcome) -> dict[str, float]:
+        """Return the metrics of its run that say what came of it."""
+        last = {f"last/{name}": value for name, value in outcome.metrics.items()}
+        return last | {"ticks": outcome.epochs, "steps": outcome.steps}
+
 
 def discriminator_description(config: StyleGan2Config) -> dict[str, Any]:
     """Return what a discriminator's weights belong to, as plain values."""
     return {"kind": f"{config.kind} discriminator"} | {
         name: getattr(config, name) for name in ("size", "base", "most", "architecture")
     }
-
-
-def train_generator(
-    task: GeneratorTask, data: ImageSet | Mixture | None = None, report: Report | None = None
-) -> Outcome:
-    """Train a generator, or go on with it where it was left, or return it as it is if it is finished.
-
-    Args:
-        task: the generator; its shards are not opened where ``data`` is given.
-        data: what to train from; None reads it.
-        report: called with each tick's metrics and its 1-based number, after it is saved; a run that goes on first
-            reports the ticks already done.
-
-    Returns:
-        The outcome, in which an epoch is a tick.
-
-    Raises:
-        CheckpointError: the directory holds another model.
-        DivergedError: a loss or gradient became NaN or infinite; ``checkpoint.pt`` is from before that.
-        ManifestError: shards are not there, or lack the attribute.
-        WeightsError: the start or the judge is missing, damaged or of another architecture or size.
-        ValueError: images of another size, or a missing judge.
-    """
-    key = task.identity | task.fingerprints
-    finished = read_finished(task.directory, key)
-    if finished:
-        report_epochs(task.directory, report)
-        return finished
-    directory = Path(task.directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(task.threads)
-    generator, discriminator = start_networks(task)
-    average, trained = train_adversarial(
-        generator,
-        discriminator,
-        read_sets(task) if data is None else data,
-        task.training,
-        Session(directory=directory, key=key, report=Progress(directory / PROGRESS, report)),
-        latent=task.model.latent,
-        judge=judge_of(task),
-        draw=lambda average, images: _save_sheet(task, average, images),
-    )
-    return _finish(task, key, average, discriminator, trained.history)
-
-
-def read_result(task: GeneratorTask) -> Outcome | None:
-    """Return the outcome of a finished generator, None while it is not finished.
-
-    Raises:
-        CheckpointError: the directory holds a generator of another config or other data.
-    """
-    return read_finished(task.directory, task.identity | task.fingerprints)
 
 
 def read_sets(task: GeneratorTask) -> ImageSet | Mixture:
@@ -253,14 +290,10 @@ def _no_logits(images: Tensor) -> Tensor:
     raise AssertionError("reweighting of real images asks for no logits")
 
 
-def _finish(
-    task: GeneratorTask,
-    key: Mapping[str, str],
-    average: nn.Module,
-    discriminator: nn.Module,
-    history: tuple[dict[str, float], ...],
+def _save(
+    task: GeneratorTask, average: nn.Module, discriminator: nn.Module, history: tuple[dict[str, float], ...]
 ) -> Outcome:
-    """Save what is kept; the outcome last."""
+    """Save what is kept of a finished training."""
     directory = Path(task.directory)
     made = {"trained_on": task.shards_digest}
     description = task.model.description() | {"truncation": task.model.truncation} | made
@@ -272,7 +305,7 @@ def _finish(
     seeds = torch.arange(NUM_EXAMPLES)
     np.savez(directory / EXAMPLE, input=seeds.numpy(), **{"output/": generator.generate(generator.latents(seeds))})
     concern = collapse(_draw(generator, max(2, min(task.samples, 64))))
-    outcome = Outcome(
+    return Outcome(
         weights=str(weights),
         epochs=len(history),
         best_epoch=len(history),
@@ -281,9 +314,6 @@ def _finish(
         metrics=dict(history[-1]),
         concerns=(concern,) if concern else (),
     )
-    write_json(directory / OUTCOME, {"identity": dict(key), "outcome": asdict(outcome)})
-    (directory / CHECKPOINT).unlink(missing_ok=True)
-    return outcome
 
 
 def _draw(generator: StyleGan2, count: int) -> Tensor:

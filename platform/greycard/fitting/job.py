@@ -7,13 +7,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from greycard.datasets.manifest import Manifest
-from greycard.fitting.driver import Driver, outcome_of
-from greycard.fitting.generator import GeneratorTask
-from greycard.fitting.kinds.predictors import PredictorTraining, describe_cells
-from greycard.fitting.model import ModelTask
+from greycard.fitting.driver import train_planned
 from greycard.fitting.model_log import TrainedModel
-from greycard.fitting.plan import TrainJob, WorkersConfig, plan
-from greycard.streaming.cluster import Demand, SessionConfig, require, session
+from greycard.fitting.plan import TrainJob, WorkersConfig, plan, unfinished
+from greycard.streaming.cluster import SessionConfig, session
 from greycard.tracking import job_run
 
 
@@ -28,37 +25,24 @@ def train(job: TrainJob) -> dict[str, TrainedModel]:
     """
     directory = Path(job.directory).absolute()
     planned = plan(job, directory)
-    unfinished = {name for name, item in planned.items() if outcome_of(item.task) is None}
+    missing = unfinished(planned)
     with job_run(study=job.study, name=f"train {directory.name}", directory=directory, config=_result_of(job)) as run:
-        for uri in sorted({uri for item in planned.values() for uri in images_of(item.task)}):
+        for uri in sorted({uri for item in planned.values() for uri in item.task.images}):
             run.log_dataset(Manifest.load(uri), "train", uri)
-        if unfinished:
+        if missing:
             run.set_tags(tell_empty_cells(job))
-        with contextlib.ExitStack() as stack:
-            if unfinished:
-                stack.enter_context(session(job.session))
-                workers = job.workers
-                demand = Demand(
-                    count=workers.processes, num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, spare_cpus=0.0
-                )
-                require(demand, job.session, "training a model")
-            return Driver(job, run, planned, unfinished).run_all()
-
-
-def images_of(task: ModelTask | GeneratorTask) -> tuple[str, ...]:
-    """Return the URIs of the shards that a model is trained on."""
-    return (task.shards, task.extra) if isinstance(task, GeneratorTask) and task.extra else (task.shards,)
+        with session(job.session) if missing else contextlib.nullcontext():
+            return train_planned(job, run, planned)
 
 
 def tell_empty_cells(job: TrainJob) -> dict[str, str]:
-    """Say before training which (label, group) cells of a predictor's splits have no rows; return it as tags."""
+    """Say before training which (label, group) cells of its splits have no rows; return it as tags."""
     tags = {}
     for training in job.models:
-        if isinstance(training, PredictorTraining):
-            for split, found in describe_cells(training, Manifest.load(training.shards or job.shards)).items():
-                tags[f"empty_cells/{training.name}/{split}"] = found or "none"
-                if found:
-                    tqdm.write(f"{training.name}, {split}: {found}")
+        for split, found in training.empty_cells(Manifest.load(training.shards or job.shards)).items():
+            tags[f"empty_cells/{training.name}/{split}"] = found or "none"
+            if found:
+                tqdm.write(f"{training.name}, {split}: {found}")
     return tags
 
 

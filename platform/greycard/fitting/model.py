@@ -21,15 +21,13 @@ from torch import Tensor, nn
 
 from greycard.classifiers import AttributeClassifier, PredictorConfig
 from greycard.codecs.neural import NeuralConfig
+from greycard.config import to_dict
 from greycard.datasets.loading import load_images
 from greycard.layers.weights import MODEL, fingerprint, load_weights, read_description, save_weights
 from greycard.training.checkpoints import CheckpointError
 from greycard.training.data import TrainingData
 from greycard.training.loop import FitResult, LoopConfig, fit
-from greycard.training.objectives.cross_entropy import CrossEntropy
-from greycard.training.objectives.fair_prediction import FairPrediction
-from greycard.training.objectives.parity import ParityRateDistortion
-from greycard.training.objectives.rate_distortion import RateDistortion
+from greycard.training.objectives.contract import Objective
 from greycard.training.progress import PROGRESS, Progress, read_json, report_epochs, write_json
 from greycard.training.session import CHECKPOINT, Report, Session
 from greycard.training.workers import ALONE, Workers
@@ -39,66 +37,6 @@ EXAMPLE: Final = "example.npz"
 WEIGHTS: Final = "weights"
 NUM_EXAMPLES: Final = 4
 SPLITS: Final = ("train", "val")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelTask:
-    """One model to train, fully resolved.
-
-    Attributes:
-        name: of the model within its job.
-        model: the config of its network.
-        objective: what it minimises.
-        loop: how.
-        shards: URI of its images.
-        shards_digest: of their content.
-        size: height and width at which images are used.
-        directory: where the model's files go.
-        start: directory of the weights that it starts from; "" starts from its initial weights.
-        threads: torch threads.
-    """
-
-    name: str
-    model: NeuralConfig | PredictorConfig
-    objective: RateDistortion | ParityRateDistortion | CrossEntropy | FairPrediction
-    loop: LoopConfig
-    shards: str
-    shards_digest: str
-    size: int
-    directory: str
-    start: str = ""
-    threads: int = 1
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """What decides the result; a finished model is used again only if all of it is the same."""
-        return {
-            "model": f"{self.model.description()}",
-            "seed": f"{self.loop.seed}",
-            "pretrained": getattr(self.model, "pretrained", ""),
-            "objective": repr(self.objective),
-            "loop": repr(self.loop),
-            "shards": self.shards_digest,
-            "size": f"{self.size}",
-            "start": Path(self.start).parent.name,
-        }
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """The labels that training reads: of the tasks, the sensitive attributes and the strata of batches."""
-        names = list(self.model.tasks) if isinstance(self.model, PredictorConfig) else []
-        if isinstance(self.objective, FairPrediction):
-            names += self.objective.sensitive
-        if isinstance(self.objective, ParityRateDistortion):
-            names.append(self.objective.sensitive)
-        return tuple(dict.fromkeys([*names, *self.loop.stratify]))
-
-    @property
-    def start_weights(self) -> str:
-        """The fingerprint of the weights that it starts from; "" where it starts from none, or they are not there."""
-        if not self.start or not (Path(self.start) / MODEL).exists():
-            return ""
-        return str(read_description(self.start).get("fingerprint", ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +62,141 @@ class Outcome:
     concerns: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTask:
+    """One model to train, fully resolved.
+
+    Attributes:
+        name: of the model within its job.
+        model: the config of its network.
+        objective: what it minimises.
+        loop: how.
+        shards: URI of its images.
+        shards_digest: of their content.
+        size: height and width at which images are used.
+        directory: where the model's files go.
+        start: directory of the weights that it starts from; "" starts from its initial weights.
+        threads: torch threads.
+    """
+
+    name: str
+    model: NeuralConfig | PredictorConfig
+    objective: Objective
+    loop: LoopConfig
+    shards: str
+    shards_digest: str
+    size: int
+    directory: str
+    start: str = ""
+    threads: int = 1
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What decides the result; a finished model is used again only if all of it is the same."""
+        return {
+            "model": f"{self.model.description()}",
+            "seed": f"{self.loop.seed}",
+            "pretrained": getattr(self.model, "pretrained", ""),
+            "objective": repr(self.objective),
+            "loop": repr(self.loop),
+            "shards": self.shards_digest,
+            "size": f"{self.size}",
+            "start": Path(self.start).parent.name,
+        }
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The labels that training reads: of the tasks, the sensitive attributes and the strata of batches."""
+        tasks = self.model.tasks if isinstance(self.model, PredictorConfig) else ()
+        return tuple(dict.fromkeys([*tasks, *self.objective.labels, *self.loop.stratify]))
+
+    @property
+    def start_weights(self) -> str:
+        """The fingerprint of the weights that it starts from; "" where it starts from none, or they are not there."""
+        if not self.start or not (Path(self.start) / MODEL).exists():
+            return ""
+        return str(read_description(self.start).get("fingerprint", ""))
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """URIs of the shards that it is trained on."""
+        return (self.shards,)
+
+    @property
+    def rounds(self) -> int:
+        """How often it reports at most: its epochs."""
+        return self.loop.epochs
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Folders of its directory that are kept beside the weights."""
+        return ()
+
+    def train(
+        self, data: TrainingData | None = None, report: Report | None = None, *, workers: Workers = ALONE
+    ) -> Outcome:
+        """Train the model, or resume it where it stopped, or return it as it is if it is finished.
+
+        Args:
+            data: what to train from, with the weights that it starts from; None reads it.
+            report: called with each epoch's metrics and its 1-based number, after it is saved; a run that is resumed
+                first reports the epochs already done. What it raises ends the training, which can be resumed.
+            workers: the processes that train together, each calling this with the same arguments; the first one
+                writes and reports.
+
+        Raises:
+            CheckpointError: the directory holds another model.
+            DivergedError: the loss became NaN or infinite.
+            ManifestError: the shards are not there.
+        """
+        directory = Path(self.directory)
+        key = self.identity | {"start_weights": self.start_weights}
+        if data is not None and data.start is not None:
+            key["start_weights"] = fingerprint(data.start)
+        finished = read_finished(self.directory, key)
+        if finished:
+            report_epochs(self.directory, report)
+            return finished
+        directory.mkdir(parents=True, exist_ok=True)
+        torch.set_num_threads(self.threads)
+        data = data or read_data(self)
+        network = _network(self, data.start)
+        progress = Progress(directory / PROGRESS, report)
+        session = Session(directory=directory, key=key, report=progress if workers.first else None)
+        result = fit(network, self.objective, data.train, data.val, self.loop, session, workers=workers)
+        if workers.first:
+            weights = _save(self, network)
+            _save_example(self, network, weights, data.val.images[:NUM_EXAMPLES].clone())
+            write_outcome(self.directory, key, _outcome(result, weights))
+        workers.wait()
+        done = read_finished(self.directory, key)
+        assert done is not None, f"{self.name} ended without an outcome"
+        return done
+
+    def outcome(self) -> Outcome | None:
+        """Return the outcome of the finished model, None while it is not finished.
+
+        Raises:
+            CheckpointError: the directory holds a model of another config or other data.
+        """
+        wanted = self.identity | ({"start_weights": self.start_weights} if self.start_weights else {})
+        return read_finished(self.directory, wanted)
+
+    def params(self) -> dict[str, Any]:
+        """Return what its run is described by: the fields of network, objective and loop, and the images."""
+        fields = to_dict(self.objective)
+        fair = fields.pop("fair", None) or {}
+        fields |= {f"fair.{name}": value for name, value in fair.items()}
+        objective = {f"objective.{name}": value for name, value in fields.items()}
+        loop = {f"loop.{name}": value for name, value in to_dict(self.loop).items()}
+        return {**self.model.description(), **objective, **loop, "shards_digest": self.shards_digest, "size": self.size}
+
+    def summary(self, outcome: Outcome) -> dict[str, float]:
+        """Return the metrics of its run that say what came of it."""
+        best = {f"best/{name}": value for name, value in outcome.metrics.items()}
+        return best | {"best/epoch": outcome.best_epoch, "epochs": outcome.epochs, "steps": outcome.steps}
+
+
 def read_data(task: ModelTask) -> TrainingData:
     """Read a task's images and labels.
 
@@ -132,65 +205,6 @@ def read_data(task: ModelTask) -> TrainingData:
     """
     train, val = (load_images(task.shards, split, size=task.size, attributes=task.attributes) for split in SPLITS)
     return TrainingData(train, val)
-
-
-def train_model(
-    task: ModelTask,
-    data: TrainingData | None = None,
-    report: Report | None = None,
-    *,
-    workers: Workers = ALONE,
-) -> Outcome:
-    """Train a model, or go on with it where it was left, or return it as it is if it is finished.
-
-    Args:
-        task: the model; its shards are not opened where ``data`` is given.
-        data: what to train from; None reads it.
-        report: called with each epoch's metrics and its 1-based number, after it is saved; a run that goes on first
-            reports the epochs already done. What it raises ends the training, which can be gone on with.
-        workers: the processes that train together, each calling this with the same arguments; the first one writes
-            and reports.
-
-    Raises:
-        CheckpointError: the directory holds another model.
-        DivergedError: the loss became NaN or infinite.
-        ManifestError: the shards are not there.
-    """
-    directory = Path(task.directory)
-    key = task.identity | {"start_weights": task.start_weights}
-    if data is not None and data.start is not None:
-        key["start_weights"] = fingerprint(data.start)
-    finished = read_finished(task.directory, key)
-    if finished:
-        report_epochs(task.directory, report)
-        return finished
-    directory.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(task.threads)
-    data = data or read_data(task)
-    network = _network(task, data.start)
-    progress = Progress(directory / PROGRESS, report)
-    session = Session(directory=directory, key=key, report=progress if workers.first else None)
-    result = fit(network, task.objective, data.train, data.val, task.loop, session, workers=workers)
-    if workers.first:
-        weights = _save(task, network)
-        _save_example(task, network, weights, data.val.images[:NUM_EXAMPLES].clone())
-        outcome = _outcome(result, weights)
-        write_json(directory / OUTCOME, {"identity": key, "outcome": asdict(outcome)})
-        (directory / CHECKPOINT).unlink(missing_ok=True)
-    workers.wait()
-    done = read_finished(task.directory, key)
-    assert done is not None, f"{task.name} ended without an outcome"
-    return done
-
-
-def read_outcome(task: ModelTask) -> Outcome | None:
-    """Return the outcome of a finished model, None while it is not finished.
-
-    Raises:
-        CheckpointError: the directory holds a model of another config or other data.
-    """
-    wanted = task.identity | ({"start_weights": task.start_weights} if task.start_weights else {})
-    return read_finished(task.directory, wanted)
 
 
 def read_finished(directory: str, wanted: Mapping[str, str]) -> Outcome | None:
@@ -212,6 +226,12 @@ def read_finished(directory: str, wanted: Mapping[str, str]) -> Outcome | None:
     return Outcome(**{**saved["outcome"], "concerns": tuple(saved["outcome"]["concerns"])})
 
 
+def write_outcome(directory: str, identity: Mapping[str, str], outcome: Outcome) -> None:
+    """Say that a model is finished, which no longer needs its checkpoint."""
+    write_json(Path(directory) / OUTCOME, {"identity": dict(identity), "outcome": asdict(outcome)})
+    (Path(directory) / CHECKPOINT).unlink(missing_ok=True)
+
+
 def read_example(directory: str) -> tuple[NDArray[Any], NDArray[Any] | dict[str, NDArray[Any]]]:
     """Return a finished model's example: its input images and what it makes of them."""
     with np.load(Path(directory) / EXAMPLE, allow_pickle=False) as arrays:
@@ -231,11 +251,8 @@ def _network(task: ModelTask, start: Mapping[str, Tensor] | None) -> nn.Module:
 
 
 def _save(task: ModelTask, network: nn.Module) -> Path:
-    description = task.model.description() | {"trained_on": task.shards_digest}
-    if isinstance(task.objective, RateDistortion | ParityRateDistortion):
-        description["lambda"] = task.objective.lam
-    if isinstance(task.objective, FairPrediction) and task.objective.fair:
-        description["fair"] = asdict(task.objective.fair)
+    made = {"trained_on": task.shards_digest}
+    description = task.model.description() | made | task.objective.description()
     state = task.model.export(network) if isinstance(task.model, NeuralConfig) else network.state_dict()
     return save_weights(Path(task.directory) / WEIGHTS, state, description)
 

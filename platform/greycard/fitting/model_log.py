@@ -4,12 +4,9 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from greycard.config import to_dict
-from greycard.fitting.generator import DISCRIMINATOR, GeneratorTask
-from greycard.fitting.model import ModelTask, Outcome, read_example
-from greycard.fitting.plan import Planned
+from greycard.fitting.kinds.contract import Planned
+from greycard.fitting.model import Outcome, read_example
 from greycard.tracking import Run
 from greycard.training.progress import read_epochs
 from greycard.training.stylegan2.samples import FOLDER, SHEETS
@@ -51,9 +48,9 @@ class ModelLog:
         """Log the rest, the result and the model, and close the run."""
         self.follow()
         task, child = self._item.task, self._open()
-        child.log_metrics(_summary(task, outcome))
-        if isinstance(task, GeneratorTask):
-            child.log_artifact(Path(task.directory) / DISCRIMINATOR, DISCRIMINATOR)
+        child.log_metrics(task.summary(outcome))
+        for folder in task.artifacts:
+            child.log_artifact(Path(task.directory) / folder, folder)
         child.set_tags({"stopped": outcome.stopped, "concerns": "; ".join(outcome.concerns)})
         registered = f"{self._registry}-{task.name.replace('@', '-')}"
         example_input, example_output = read_example(task.directory)
@@ -63,7 +60,7 @@ class ModelLog:
             registered_name=registered,
             example_input=example_input,
             example_output=example_output,
-            params=_params(task),
+            params=task.params(),
             tags={"shards": task.shards, "shards_digest": task.shards_digest},
         )
         child.set_tags({"model": uri})
@@ -95,45 +92,6 @@ class ModelLog:
         if self._child is None:
             self._stack = contextlib.ExitStack()
             task = self._item.task
-            child = self._run.child(task.name, name=task.name, params=_params(task), tags={"shards": task.shards})
+            child = self._run.child(task.name, name=task.name, params=task.params(), tags={"shards": task.shards})
             self._child = self._stack.enter_context(child)
         return self._child
-
-
-def _summary(task: ModelTask | GeneratorTask, outcome: Outcome) -> dict[str, float]:
-    if isinstance(task, GeneratorTask):
-        last = {f"last/{name}": value for name, value in outcome.metrics.items()}
-        return last | {"ticks": outcome.epochs, "steps": outcome.steps}
-    best = {f"best/{name}": value for name, value in outcome.metrics.items()}
-    return best | {"best/epoch": outcome.best_epoch, "epochs": outcome.epochs, "steps": outcome.steps}
-
-
-def _params(task: ModelTask | GeneratorTask) -> dict[str, Any]:
-    if isinstance(task, GeneratorTask):
-        return _generator_params(task)
-    model = task.model.description()
-    fields = to_dict(task.objective)
-    fair = fields.pop("fair", None) or {}
-    fields |= {f"fair.{name}": value for name, value in fair.items()}
-    objective = {f"objective.{name}": value for name, value in fields.items()}
-    loop = {f"loop.{name}": value for name, value in to_dict(task.loop).items()}
-    return {**model, **objective, **loop, "shards_digest": task.shards_digest, "size": task.size}
-
-
-def _generator_params(task: GeneratorTask) -> dict[str, Any]:
-    training = to_dict(task.training)
-    shares = training.pop("shares") or {}
-    return {
-        **task.model.description(),
-        "architecture": task.model.architecture,
-        **{f"training.{name}": value for name, value in training.items()},
-        **{f"shares.{name}": value for name, value in shares.items()},
-        "judge": task.judge.weights if task.judge else "",
-        "task": task.attribute,
-        "class_shares": list(task.shares),
-        "extra_digest": task.extra_digest,
-        "extra_share": task.extra_share if task.extra else 0.0,
-        "start": task.start,
-        "shards_digest": task.shards_digest,
-        "size": task.size,
-    }

@@ -1,37 +1,28 @@
 """What a training job trains: codecs, classifiers, fair predictors, generators; the single models they come to."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import Field
 
-from greycard.classifiers import ClassifierConfig
-from greycard.codecs import LearnedCodec
-from greycard.datasets.manifest import Manifest, check_attributes, check_classes
-from greycard.fitting.generator import GeneratorTask
+from greycard.datasets.manifest import Manifest
 from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.kinds.codecs import CodecTraining
-from greycard.fitting.kinds.generators import GeneratorTraining, generator_tasks
-from greycard.fitting.kinds.parity_codecs import ParityCodecTraining, parity_tasks
-from greycard.fitting.kinds.predictors import PredictorTraining, label_weights, objective
-from greycard.fitting.model import WEIGHTS, ModelTask
-from greycard.generators import StyleGan2Config
+from greycard.fitting.kinds.contract import Planned, Site, TrainingKind
+from greycard.fitting.kinds.generators import GeneratorTraining
+from greycard.fitting.kinds.parity_codecs import ParityCodecTraining
+from greycard.fitting.kinds.predictors import PredictorTraining
+from greycard.fitting.model import WEIGHTS
 from greycard.streaming.cluster import SessionConfig
-from greycard.training.loop import LoopConfig
-from greycard.training.objectives.cross_entropy import CrossEntropy
-from greycard.training.objectives.fair_prediction import FairPrediction
-from greycard.training.objectives.parity import ParityRateDistortion
-from greycard.training.objectives.rate_distortion import RateDistortion
 
 MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model
 
-
-Classifying = ClassifierTraining | PredictorTraining
-AnyTraining = CodecTraining | ParityCodecTraining | Classifying | GeneratorTraining
+AnyTraining = CodecTraining | ParityCodecTraining | ClassifierTraining | PredictorTraining | GeneratorTraining
 Training = Annotated[AnyTraining, Field(discriminator="kind")]
-_Supervised = CodecTraining | ParityCodecTraining | Classifying  # trained epoch by epoch towards an objective
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,38 +93,13 @@ class TrainJob:
         if self.size < 1:
             raise ValueError(f"size must be at least 1, got {self.size}")
 
+    def weights(self, model: str) -> str:
+        """Return the directory in which the job leaves a model's weights."""
+        return str(Path(self.directory) / MODELS / model / WEIGHTS)
 
-def trained_codec(job: TrainJob, training: CodecTraining) -> LearnedCodec:
-    """Return a chain's codec with its weights, one a λ, where the job leaves them."""
-    weights = tuple(_weights(job, training.model_name(lam)) for lam in training.codec.lambdas)
-    return replace(training.codec, weights=weights)
-
-
-def trained_classifiers(job: TrainJob, training: Classifying) -> tuple[ClassifierConfig, ...]:
-    """Return a set's classifiers with their weights, where the job leaves them."""
-    return tuple(trained_models(job, training).values())
-
-
-def trained_models(job: TrainJob, training: Classifying) -> dict[str, ClassifierConfig]:
-    """Return model name -> its classifier with its weights, where the job leaves them."""
-    return {name: replace(config, weights=_weights(job, name)) for name, config in training.models().items()}
-
-
-def trained_generators(job: TrainJob, training: GeneratorTraining) -> dict[str, StyleGan2Config]:
-    """Return model name -> its generator with its weights, where the job leaves them."""
-    return {name: replace(config, weights=_weights(job, name)) for name, config in training.models().items()}
-
-
-def _weights(job: TrainJob, model: str) -> str:
-    return str(Path(job.directory) / MODELS / model / WEIGHTS)
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A model to train, and the model of the same job that must be finished first ("" if none)."""
-
-    task: ModelTask | GeneratorTask
-    after: str
+    def trained(self, training: TrainingKind[C]) -> dict[str, C]:
+        """Return name -> config with its weights, of the models of one of its trainings; a codec is one for all λ."""
+        return training.trained(self.weights)
 
 
 def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
@@ -145,126 +111,35 @@ def plan(job: TrainJob, directory: Path) -> dict[str, Planned]:
         ValueError: two models have the same name, or no shards are named.
     """
     planned: dict[str, Planned] = {}
-    manifests: dict[str, Manifest] = {}
-
-    def manifest(uri: str) -> Manifest:
-        if uri not in manifests:
-            manifests[uri] = Manifest.load(uri)
-        return manifests[uri]
-
+    manifest = cache(Manifest.load)
     for training in job.models:
-        uri = training.shards or job.shards
-        if not uri:
+        shards = training.shards or job.shards
+        if not shards:
             raise ValueError(f"no images to train {training.name} on: set shards to the URI of a folder of shards")
-        if job.workers.processes > 1 and isinstance(training, CodecTraining | ParityCodecTraining | GeneratorTraining):
+        if job.workers.processes > 1 and not training.several_processes:
             raise ValueError(
                 f"{training.name}: several processes train classifiers and predictors; a codec or generator, whose "
                 "training draws noise, trains on one: set workers.processes to 1"
             )
-        tasks: Sequence[tuple[ModelTask | GeneratorTask, str]]
-        if isinstance(training, GeneratorTraining):
-            tasks = generator_tasks(
-                training,
-                manifest,
-                shards=uri,
-                size=job.size,
-                models=directory / MODELS,
-                planned=planned,
-                threads=_threads(job),
-            )
-        else:
-            tasks = _model_tasks(training, manifest(uri), uri, job, directory / MODELS)
-        for task, after in tasks:
-            if task.name in planned:
-                raise ValueError(f"two models are called {task.name!r}; give each of models a name of its own")
-            planned[task.name] = Planned(task, after)
+        site = Site(
+            manifest=manifest,
+            shards=shards,
+            size=job.size,
+            models=directory / MODELS,
+            planned=planned,
+            threads=max(1, int(job.workers.num_cpus)),
+        )
+        for item in training.tasks(site):
+            if item.task.name in planned:
+                raise ValueError(f"two models are called {item.task.name!r}; give each of models a name of its own")
+            planned[item.task.name] = item
     return planned
 
 
-def _threads(job: TrainJob) -> int:
-    return max(1, int(job.workers.num_cpus))
+def unfinished(planned: Mapping[str, Planned]) -> list[str]:
+    """Return the models of a plan that are still to be trained.
 
-
-def _model_tasks(
-    training: _Supervised, manifest: Manifest, uri: str, job: TrainJob, models: Path
-) -> list[tuple[ModelTask, str]]:
-    """Return the tasks of a codec chain or a set of classifiers, each with the model that it starts from."""
-    return [
-        (
-            ModelTask(
-                name=name,
-                model=model,
-                objective=minimised,
-                loop=loop,
-                shards=uri,
-                shards_digest=manifest.digest,
-                size=job.size,
-                directory=str(models / name),
-                start=str(models / after / WEIGHTS) if after else "",
-                threads=_threads(job),
-            ),
-            after,
-        )
-        for name, model, minimised, loop, after in _tasks(training, manifest, job.size)
-    ]
-
-
-_Objective = RateDistortion | ParityRateDistortion | CrossEntropy | FairPrediction
-_Task = tuple[str, LearnedCodec | ClassifierConfig, _Objective, LoopConfig, str]
-
-
-def _tasks(training: _Supervised, manifest: Manifest, size: int) -> list[_Task]:
-    if isinstance(training, CodecTraining):
-        return _codec_tasks(training)
-    if isinstance(training, ParityCodecTraining):
-        return [*parity_tasks(training, manifest)]
-    classes = training.classifier.class_sets
-    check_classes(manifest, {task: classes[task] for task in training.classifier.tasks})
-    training.classifier.check_size(size, size)
-    check_attributes(manifest, training.loop.stratify)
-    if isinstance(training, ClassifierTraining):
-        return _classifier_tasks(training, manifest)
-    if training.fair_loop:
-        check_attributes(manifest, training.fair_loop.stratify)
-    return _predictor_tasks(training, manifest)
-
-
-def _codec_tasks(training: CodecTraining) -> list[_Task]:
-    tasks: list[_Task] = []
-    after = ""
-    for lam in sorted(training.codec.lambdas, reverse=True):
-        model = replace(training.codec, lambdas=(lam,), weights=())
-        objective = RateDistortion(lam=lam, auxiliary_learning_rate=training.auxiliary_learning_rate)
-        loop = training.fine_tune if after and training.fine_tune else training.loop
-        tasks.append((training.model_name(lam), model, objective, loop, after))
-        after = training.model_name(lam) if training.warm_start else ""
-    return tasks
-
-
-def _classifier_tasks(training: ClassifierTraining, manifest: Manifest) -> list[_Task]:
-    weights = label_weights(training, manifest)
-    return [
-        (
-            name,
-            model,
-            CrossEntropy(
-                label_smoothing=training.label_smoothing,
-                class_weights={task: weights[task] for task in model.tasks if task in weights},
-            ),
-            replace(training.loop, seed=model.seed),
-            "",
-        )
-        for name, model in training.models().items()
-    ]
-
-
-def _predictor_tasks(training: PredictorTraining, manifest: Manifest) -> list[_Task]:
-    tasks: list[_Task] = []
-    for seed in training.seeds:
-        model = replace(training.classifier, seed=seed, weights="")
-        baseline = training.baseline_name(seed)
-        tasks.append((baseline, model, objective(training, manifest), training.loop_of(None, seed), ""))
-        for fair in training.fair:
-            minimised = objective(training, manifest, fair)
-            tasks.append((training.fair_name(fair, seed), model, minimised, training.loop_of(fair, seed), baseline))
-    return tasks
+    Raises:
+        CheckpointError: a directory holds another model.
+    """
+    return [name for name, item in planned.items() if item.task.outcome() is None]

@@ -11,7 +11,7 @@ from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.kinds.codecs import CodecTraining
 from greycard.fitting.kinds.generators import GeneratorTraining
 from greycard.fitting.kinds.predictors import PredictorTraining
-from greycard.fitting.plan import TrainJob, trained_classifiers, trained_codec, trained_generators, trained_models
+from greycard.fitting.plan import TrainJob
 from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
 
 PIXEL_MEASURES = (Mse(), Psnr(), Ssim())
@@ -21,13 +21,13 @@ RAW = System(name="raw", codec=RawConfig())
 def codec_systems(job: TrainJob) -> tuple[System, ...]:
     """Return a training job's codec chains as systems."""
     chains = [item for item in job.models if isinstance(item, CodecTraining)]
-    return tuple(System(name=chain.name, codec=trained_codec(job, chain)) for chain in chains)
+    return tuple(System(name=name, codec=codec) for chain in chains for name, codec in job.trained(chain).items())
 
 
 def classifiers_of(job: TrainJob) -> tuple[ClassifierConfig, ...]:
     """Return a training job's classifiers, all tasks and seeds."""
     sets = [item for item in job.models if isinstance(item, ClassifierTraining)]
-    return tuple(config for item in sets for config in trained_classifiers(job, item))
+    return tuple(config for item in sets for config in job.trained(item).values())
 
 
 def generator_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[GeneratorSystem, ...]:
@@ -42,7 +42,7 @@ def generator_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[Generat
     return tuple(
         GeneratorSystem(name=name, generator=config, variant=item.name, seed=seed)
         for item in sets
-        for seed, (name, config) in zip(item.seeds, trained_generators(job, item).items(), strict=True)
+        for seed, (name, config) in zip(item.seeds, job.trained(item).items(), strict=True)
     )
 
 
@@ -57,7 +57,7 @@ def predictor_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[Predict
     sets = [item for item in job.models if isinstance(item, PredictorTraining) and (not wanted or item.name in wanted)]
     systems = []
     for item in sets:
-        configs = trained_models(job, item)
+        configs = job.trained(item)
         for seed in item.seeds:
             baseline = item.baseline_name(seed)
             systems.append(PredictorSystem(name=baseline, classifier=configs[baseline], seed=seed))

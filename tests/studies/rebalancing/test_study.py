@@ -20,7 +20,7 @@ from greycard.datasets.splits import SplitConfig
 from greycard.recipes.paper004.studies import RECIPES, smoke
 from greycard.streaming.cluster import SessionConfig
 from greycard.studies.rebalancing import study as rebalancing
-from greycard.studies.rebalancing.models import balanced_accuracy, train_rows
+from greycard.studies.rebalancing.models import balanced_accuracy, train_real_rows
 from greycard.studies.rebalancing.plan import REAL, REJECTION, RebalanceJob
 from greycard.studies.rebalancing.sets import OneSource, OwnSources, Sets
 from greycard.studies.rebalancing.steps import FOLDERS
@@ -240,7 +240,7 @@ def test_rows_are_added_later_and_one_that_diverges_is_left_out(job, store, stud
         shares=dataclasses.replace(job.shares, weight=1e38),
     )  # fmt: skip
     with job_run(study="wild", name="wild", directory=tmp_path, config=wild.fixed) as run:
-        trained = train_rows(wild, sets, judge, {}, run)
+        trained = train_real_rows(wild, sets, judge, run)
     assert trained.rows == {"real-seed0": REAL, "balanced_real-seed0": "balanced_real"}
     assert list(trained.failed) == ["real_bias"]
     assert set(finished(job)) - set(before) == {"balanced_real-seed0"}

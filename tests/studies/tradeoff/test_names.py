@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from greycard.datasets.faces import SMILE
+from greycard.fitting.kinds.contract import Planned
 from greycard.fitting.model import ModelTask, Outcome
-from greycard.fitting.plan import Planned
 from greycard.schema import RACE
 from greycard.studies.tradeoff import codecs as tune_codecs
 from greycard.studies.tradeoff import predictors as tune_predictors
@@ -42,12 +42,12 @@ def task_of(job, name, objective, loop=LOOP, model=None):
 def reports_of(module, shared, settings, monkeypatch, tmp_path):
     """Return what a trial reports of an epoch; nothing is trained."""
 
-    def train_model(task, data, report):
+    def train(task, data, report):
         report(EPOCH, 1)
         metrics = {name.removeprefix("val/"): value for name, value in EPOCH.items()}
         return Outcome(weights="", metrics=metrics, best_epoch=1, epochs=1, steps=1, stopped="", concerns=())
 
-    monkeypatch.setattr(module, "train_model", train_model)
+    monkeypatch.setattr(ModelTask, "train", train)
     reports = []
     trial = Trial(number=0, seed=0, settings=settings, directory=tmp_path, report=lambda *all: reports.append(all))
     module.run_trial(trial, shared)

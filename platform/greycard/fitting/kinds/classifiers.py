@@ -4,12 +4,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from greycard.classifiers import ClassifierConfig
-from greycard.fitting.kinds.predictors import Weighting
+from greycard.fitting.kinds.contract import Planned, Site, TrainingKind, check_seeds
+from greycard.fitting.kinds.labels import check_labels, label_weights
 from greycard.training.loop import LoopConfig
+from greycard.training.objectives.class_weights import Scheme
+from greycard.training.objectives.cross_entropy import CrossEntropy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassifierTraining:
+class ClassifierTraining(TrainingKind[ClassifierConfig]):
     """Classifiers of several tasks, each trained with several seeds.
 
     Attributes:
@@ -31,13 +34,17 @@ class ClassifierTraining:
     a_model: Literal["task", "all"] = "task"
     loop: LoopConfig
     label_smoothing: float = 0.0
-    class_weighting: Weighting = "none"
+    class_weighting: Scheme = "none"
     beta: float = 0.9998
     shards: str = ""
 
     def __post_init__(self) -> None:
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must differ, at least one, got {self.seeds}")
+        check_seeds(self.seeds)
+
+    @property
+    def several_processes(self) -> bool:
+        """Whether several processes may train one of its models together."""
+        return True
 
     def models(self) -> dict[str, ClassifierConfig]:
         """Return model name -> its config, seed by seed."""
@@ -48,3 +55,21 @@ class ClassifierTraining:
             for seed in self.seeds
             for label, group in groups.items()
         }
+
+    def tasks(self, site: Site) -> list[Planned]:
+        """Return what is trained; none starts from another.
+
+        Raises:
+            ManifestError: the data set lacks an attribute, or has other classes of a task.
+        """
+        manifest = site.manifest(site.shards)
+        check_labels(self.classifier, manifest, site.size, self.loop)
+        weights = label_weights(self.classifier, manifest, self.class_weighting, self.beta)
+        planned = []
+        for name, model in self.models().items():
+            objective = CrossEntropy(
+                label_smoothing=self.label_smoothing,
+                class_weights={task: weights[task] for task in model.tasks if task in weights},
+            )
+            planned.append(site.plan_model(name, model, objective, replace(self.loop, seed=model.seed)))
+        return planned

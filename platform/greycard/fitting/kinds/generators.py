@@ -1,7 +1,6 @@
 """Generators in a training job: what is trained from what, with which judge, and how often (paper 004)."""
 
 import math
-from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,6 +8,7 @@ from typing import Literal
 from greycard.classifiers import ClassifierConfig
 from greycard.datasets.manifest import Manifest, check_attributes, check_classes
 from greycard.fitting.generator import GeneratorTask, check_start
+from greycard.fitting.kinds.contract import Planned, Site, TrainingKind, check_seeds
 from greycard.generators import GeneratorConfig, StyleGan2Config
 from greycard.schema import unknown
 from greycard.training.stylegan2.config import AdversarialConfig
@@ -18,7 +18,7 @@ SEED = "{seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratorTraining:
+class GeneratorTraining(TrainingKind[StyleGan2Config]):
     """A generator a seed, called ``<name>-seed<seed>``.
 
     Attributes:
@@ -57,8 +57,7 @@ class GeneratorTraining:
     seeds: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must differ, at least one, got {self.seeds}")
+        check_seeds(self.seeds)
         if not 0 < self.extra_share < 1:
             raise ValueError(f"extra_share must be above 0 and below 1, got {self.extra_share}")
         if self.size < 0 or self.samples < 0:
@@ -87,110 +86,84 @@ class GeneratorTraining:
         """Return model name -> its networks, seed by seed."""
         return {self.model_name(seed): replace(self.generator, seed=seed, weights="") for seed in self.seeds}
 
+    def tasks(self, site: Site) -> list[Planned]:
+        """Return what is trained, seed by seed, each after the model of the same job that it starts from.
 
-def generator_tasks(
-    training: GeneratorTraining,
-    manifest: Callable[[str], Manifest],
-    *,
-    shards: str,
-    size: int,
-    models: Path,
-    planned: Collection[str],
-    threads: int,
-) -> list[tuple[GeneratorTask, str]]:
-    """Return the tasks of a set, each with the model of the same job that it starts from ("" if none).
-
-    Args:
-        training: the set.
-        manifest: URI -> manifest.
-        shards: the job's, for a set that names none.
-        size: the job's.
-        models: the folder of the job's models.
-        planned: names of the models before it in the job.
-        threads: torch threads of a task.
-
-    Raises:
-        ManifestError: shards are not there, or lack the attribute or its classes.
-        WeightsError: the start is not there, or is of another network.
-        ValueError: the generator's size is not that of the images, or the judge has no weights.
-    """
-    uri, side = training.shards or shards, training.size or size
-    if training.generator.size != side:
-        raise ValueError(
-            f"{training.name}: generator.size is {training.generator.size}, images are used at {side}: set size of the "
-            "job, or of this model, to the generator's"
-        )
-    sets = [manifest(place) for place in (uri, training.extra) if place]
-    shares = _check_judge(training, sets, manifest, side)
-    tasks = []
-    for seed in training.seeds:
-        start, after = _start(training, seed, models, planned)
-        name = training.model_name(seed)
-        task = GeneratorTask(
-            name=name,
-            model=training.models()[name],
-            training=replace(training.training, seed=seed),
-            judge=training.judge,
-            attribute=training.task,
-            shares=shares,
-            shards=uri,
-            shards_digest=sets[0].digest,
-            extra=training.extra,
-            extra_digest=sets[1].digest if training.extra else "",
-            extra_share=training.extra_share,
-            size=side,
-            samples=training.samples,
-            directory=str(models / name),
-            start=start,
-            threads=threads,
-        )
-        tasks.append((task, after))
-    return tasks
-
-
-def _start(training: GeneratorTraining, seed: int, models: Path, planned: Collection[str]) -> tuple[str, str]:
-    """Return the directory that a seed starts from, and its name where this job is to train it first."""
-    if not training.start:
-        return "", ""
-    start = Path(training.start.replace(SEED, str(seed))).expanduser().absolute()
-    if start.parent == models and start.name in planned:
-        return str(start), start.name
-    check_start(str(start), training.generator)
-    return str(start), ""
-
-
-def _check_judge(
-    training: GeneratorTraining, sets: list[Manifest], manifest: Callable[[str], Manifest], side: int
-) -> tuple[float, ...]:
-    """Check judge and labels against each other and return the class shares; () where nothing asks for them."""
-    if not training.task:
-        return ()
-    for found in sets:
-        check_attributes(found, (training.task,))
-    classes = sets[0].attributes[training.task]
-    for found in sets[1:]:
-        check_classes(found, {training.task: classes})
-    if training.judge is not None:
-        if not training.judge.weights:
+        Raises:
+            ManifestError: shards are not there, or lack the attribute or its classes.
+            WeightsError: the start is not there, or is of another network.
+            ValueError: the generator's size is not that of the images, or the judge has no weights.
+        """
+        side = self.size or site.size
+        if self.generator.size != side:
             raise ValueError(
-                f"{training.name}: the judge has no weights: train it (python -m jobs.train) and set judge.weights"
+                f"{self.name}: generator.size is {self.generator.size}, images are used at {side}: set size of the "
+                "job, or of this model, to the generator's"
             )
-        classes = training.judge.class_sets[training.task]
+        sets = [site.manifest(place) for place in (site.shards, self.extra) if place]
+        shares = self._check_judge(sets, site, side)
+        planned = []
+        for seed in self.seeds:
+            start, after = self._start(seed, site)
+            name = self.model_name(seed)
+            task = GeneratorTask(
+                name=name,
+                model=self.models()[name],
+                training=replace(self.training, seed=seed),
+                judge=self.judge,
+                attribute=self.task,
+                shares=shares,
+                shards=site.shards,
+                shards_digest=sets[0].digest,
+                extra=self.extra,
+                extra_digest=sets[1].digest if self.extra else "",
+                extra_share=self.extra_share,
+                size=side,
+                samples=self.samples,
+                directory=str(site.models / name),
+                start=start,
+                threads=site.threads,
+            )
+            planned.append(Planned(task, after))
+        return planned
+
+    def _start(self, seed: int, site: Site) -> tuple[str, str]:
+        """Return the directory that a seed starts from, and its name where this job is to train it first."""
+        if not self.start:
+            return "", ""
+        start = Path(self.start.replace(SEED, str(seed))).expanduser().absolute()
+        if start.parent == site.models and start.name in site.planned:
+            return str(start), start.name
+        check_start(str(start), self.generator)
+        return str(start), ""
+
+    def _check_judge(self, sets: list[Manifest], site: Site, side: int) -> tuple[float, ...]:
+        """Check judge and labels against each other and return the class shares; () where nothing asks for them."""
+        if not self.task:
+            return ()
         for found in sets:
-            check_classes(found, {training.task: classes})
-        training.judge.check_size(side, side)
-    shares = training.judge_shares
-    if not shares:
-        counted = manifest(training.judge_shards) if training.judge_shards else sets[0]
-        shares = class_shares(counted, training.task, classes)
-    if len(shares) != len(classes):
-        raise ValueError(f"{training.name}: judge_shares must be {len(classes)}, one a class, got {len(shares)}")
-    if training.training.reweighting == "generated" and 0 in shares:
-        absent = ", ".join(name for name, share in zip(classes, shares, strict=True) if not share)
-        raise ValueError(
-            f"{training.name}: reweighting of generated images has no weight for classes without images: {absent}"
-        )
-    return shares
+            check_attributes(found, (self.task,))
+        classes = self.judge.class_sets[self.task] if self.judge else sets[0].attributes[self.task]
+        if self.judge is not None:
+            if not self.judge.weights:
+                raise ValueError(
+                    f"{self.name}: the judge has no weights: train it (python -m jobs.train) and set judge.weights"
+                )
+            self.judge.check_size(side, side)
+        for found in sets:
+            check_classes(found, {self.task: classes})
+        shares = self.judge_shares
+        if not shares:
+            counted = site.manifest(self.judge_shards) if self.judge_shards else sets[0]
+            shares = class_shares(counted, self.task, classes)
+        if len(shares) != len(classes):
+            raise ValueError(f"{self.name}: judge_shares must be {len(classes)}, one a class, got {len(shares)}")
+        if self.training.reweighting == "generated" and 0 in shares:
+            absent = ", ".join(name for name, share in zip(classes, shares, strict=True) if not share)
+            raise ValueError(
+                f"{self.name}: reweighting of generated images has no weight for classes without images: {absent}"
+            )
+        return shares
 
 
 def class_shares(manifest: Manifest, attribute: str, classes: tuple[str, ...]) -> tuple[float, ...]:

@@ -1,16 +1,18 @@
 """Codecs trained with a parity term: a baseline a seed, and from its weights a model a setting of λ and μ."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from greycard.codecs import LearnedCodec, TrainableCodec
-from greycard.datasets.manifest import Manifest, check_classes
+from greycard.datasets.manifest import check_classes
+from greycard.fitting.kinds.contract import Planned, Site, TrainingKind, check_seeds
 from greycard.training.loop import LoopConfig
 from greycard.training.objectives.parity import ParityRateDistortion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParityCodecTraining:
+class ParityCodecTraining(TrainingKind[LearnedCodec]):
     """A baseline a seed, and a fine-tuned codec a seed and setting, which starts from it with a fresh optimiser.
 
     Models are called ``<name>-seed<seed>`` and ``<name>-lam<λ>-mu<μ>-seed<seed>``.
@@ -37,8 +39,7 @@ class ParityCodecTraining:
     shards: str = ""
 
     def __post_init__(self) -> None:
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must differ, at least one, got {self.seeds}")
+        check_seeds(self.seeds)
 
     def baseline_name(self, seed: int) -> str:
         """Return the name of a seed's baseline."""
@@ -57,23 +58,34 @@ class ParityCodecTraining:
         """Return the codec of an objective."""
         return replace(self.codec, lambdas=(objective.lam,), weights=())
 
+    def models(self) -> dict[str, LearnedCodec]:
+        """Return model name -> its codec, seed by seed, each baseline before the codecs that start from it."""
+        found: dict[str, LearnedCodec] = {}
+        for seed in self.seeds:
+            found[self.baseline_name(seed)] = self.model_of(self.baseline)
+            found |= {self.parity_name(parity, seed): self.model_of(parity) for parity in self.parity}
+        return found
 
-ParityTask = tuple[str, LearnedCodec, ParityRateDistortion, LoopConfig, str]
+    def tasks(self, site: Site) -> list[Planned]:
+        """Return what is trained, seed by seed, each baseline before the codecs that start from it.
 
+        Raises:
+            ManifestError: the data set lacks the sensitive attribute, or has other classes of it.
+        """
+        for objective in (self.baseline, *self.parity):
+            check_classes(site.manifest(site.shards), {objective.sensitive: objective.groups})
+        planned: list[Planned] = []
+        for seed in self.seeds:
+            name, first = self.baseline_name(seed), self.baseline
+            planned.append(site.plan_model(name, self.model_of(first), first, self.loop_of(None, seed)))
+            planned += [
+                site.plan_model(
+                    self.parity_name(parity, seed), self.model_of(parity), parity, self.loop_of(parity, seed), name
+                )
+                for parity in self.parity
+            ]
+        return planned
 
-def parity_tasks(training: ParityCodecTraining, manifest: Manifest) -> list[ParityTask]:
-    """Return name, model, objective, loop and the model that it starts from, seed by seed.
-
-    Raises:
-        ManifestError: the data set lacks the sensitive attribute, or has other classes of it.
-    """
-    for objective in (training.baseline, *training.parity):
-        check_classes(manifest, {objective.sensitive: objective.groups})
-    tasks: list[ParityTask] = []
-    for seed in training.seeds:
-        name, first = training.baseline_name(seed), training.baseline
-        tasks.append((name, training.model_of(first), first, training.loop_of(None, seed), ""))
-        for parity in training.parity:
-            loop = training.loop_of(parity, seed)
-            tasks.append((training.parity_name(parity, seed), training.model_of(parity), parity, loop, name))
-    return tasks
+    def trained(self, weights: Callable[[str], str]) -> dict[str, LearnedCodec]:
+        """Return model name -> its codec with its weights."""
+        return {name: replace(codec, weights=(weights(name),)) for name, codec in self.models().items()}

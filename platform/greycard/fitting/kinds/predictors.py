@@ -1,24 +1,24 @@
 """Predictors under fairness losses: a baseline a seed, and from its weights a model a loss and λ (paper 002)."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from greycard.classifiers import ClassifierConfig
 from greycard.datasets.loading import load_labels
 from greycard.datasets.manifest import Manifest, check_attributes, check_classes
+from greycard.fitting.kinds.contract import Planned, Site, TrainingKind, check_seeds
+from greycard.fitting.kinds.labels import check_labels, label_weights
 from greycard.losses import AnyFairLoss, FairLossConfig
 from greycard.losses.cells import describe_empty
 from greycard.schema import unknown
 from greycard.training.loop import LoopConfig
-from greycard.training.objectives.class_weights import class_weights
+from greycard.training.objectives.class_weights import Scheme
 from greycard.training.objectives.cross_entropy import CeMode
 from greycard.training.objectives.fair_prediction import FairPrediction
 
-Weighting = Literal["none", "balanced", "inverse", "inverse_sqrt", "effective"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictorTraining:
+class PredictorTraining(TrainingKind[ClassifierConfig]):
     """A baseline a seed, and a fair phase a seed and fairness loss, which starts from it with a fresh optimiser.
 
     Models are called ``<name>-seed<seed>`` and ``<name>-<loss>-lam<λ>-seed<seed>``.
@@ -47,7 +47,7 @@ class PredictorTraining:
     loop: LoopConfig
     fair_loop: LoopConfig | None = None
     fair: tuple[FairLossConfig, ...] = ()
-    class_weighting: Weighting = "none"
+    class_weighting: Scheme = "none"
     beta: float = 0.9998
     ce_mode: CeMode = "single"
     seeds: tuple[int, ...] = (0,)
@@ -62,10 +62,14 @@ class PredictorTraining:
             raise ValueError(f"sensitive must name each attribute once, at least one, got {self.sensitive}")
         if self.target in self.sensitive:
             raise ValueError(f"sensitive must not hold the target {self.target!r}: groups are then labels")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must differ, at least one, got {self.seeds}")
+        check_seeds(self.seeds)
         if self.ce_mode == "doubled" and 1 not in self.classifier.heads.values():
             raise ValueError("ce_mode doubled is of heads of one logit: set classifier.binary to one_logit")
+
+    @property
+    def several_processes(self) -> bool:
+        """Whether several processes may train one of its models together."""
+        return True
 
     def baseline_name(self, seed: int) -> str:
         """Return the name of a seed's baseline."""
@@ -89,72 +93,54 @@ class PredictorTraining:
             found |= dict.fromkeys(names, config)
         return found
 
+    def objective(self, manifest: Manifest, fair: AnyFairLoss | None = None) -> FairPrediction:
+        """Return what a baseline (None) or fair phase minimises on a data set.
 
-def objective(training: PredictorTraining, manifest: Manifest, fair: AnyFairLoss | None = None) -> FairPrediction:
-    """Return what a baseline (None) or fair phase minimises on a data set.
-
-    Raises:
-        ManifestError: the data set lacks an attribute, or has other classes of a task.
-    """
-    tasks, classes = training.classifier.tasks, training.classifier.class_sets
-    check_classes(manifest, {task: classes[task] for task in tasks})
-    check_attributes(manifest, training.sensitive)
-    return FairPrediction(
-        target=training.target,
-        sensitive=training.sensitive,
-        groups=tuple(manifest.attributes[name] for name in training.sensitive),
-        classes=classes[training.target],
-        fair=fair,
-        ce_mode=training.ce_mode,
-        class_weights=label_weights(training, manifest),
-    )
-
-
-class Weighted(Protocol):
-    """A training of a classifier whose cross-entropy may weigh classes."""
-
-    @property
-    def classifier(self) -> ClassifierConfig:
-        """What is trained."""
-        ...
-
-    @property
-    def class_weighting(self) -> Weighting:
-        """How weights follow from counts."""
-        ...
-
-    @property
-    def beta(self) -> float:
-        """Of "effective" numbers."""
-        ...
-
-
-def label_weights(training: Weighted, manifest: Manifest) -> dict[str, tuple[float, ...]]:
-    """Return task -> the weight of each class, by the training split's counts; {} where all weigh alike.
-
-    Raises:
-        ValueError: a class has no image.
-    """
-    if training.class_weighting == "none":
-        return {}
-    tasks, classes = training.classifier.tasks, training.classifier.class_sets
-    counts = {task: [manifest.counts["train"][task][name] for name in classes[task]] for task in tasks}
-    return {
-        task: tuple(class_weights(counts[task], training.class_weighting, training.beta).tolist()) for task in tasks
-    }
-
-
-def describe_cells(training: PredictorTraining, manifest: Manifest) -> dict[str, str]:
-    """Return split -> which (label, group) cells have no rows, with the counts; "" where all have.
-
-    Of train, of val, and of test where there is one: what is missing there can not be judged at the end.
-    """
-    minimised = objective(training, manifest)
-    names = tuple(dict.fromkeys((training.target, *training.sensitive)))
-    return {
-        split: describe_empty(
-            minimised.cells(load_labels(manifest, split, names)), minimised.classes, minimised.group_names
+        Raises:
+            ManifestError: the data set lacks an attribute, or has other classes of a task.
+        """
+        classes = self.classifier.class_sets
+        check_classes(manifest, {task: classes[task] for task in self.classifier.tasks})
+        check_attributes(manifest, self.sensitive)
+        return FairPrediction(
+            target=self.target,
+            sensitive=self.sensitive,
+            groups=tuple(manifest.attributes[name] for name in self.sensitive),
+            classes=classes[self.target],
+            fair=fair,
+            ce_mode=self.ce_mode,
+            class_weights=label_weights(self.classifier, manifest, self.class_weighting, self.beta),
         )
-        for split in ("train", "val", "test")
-        if split != "test" or split in manifest.splits
-    }
+
+    def tasks(self, site: Site) -> list[Planned]:
+        """Return what is trained, seed by seed, each baseline before the models that start from it.
+
+        Raises:
+            ManifestError: the data set lacks an attribute, or has other classes of a task.
+        """
+        manifest = site.manifest(site.shards)
+        check_labels(self.classifier, manifest, site.size, self.loop, self.fair_loop)
+        models = self.models()
+        planned: list[Planned] = []
+        for seed in self.seeds:
+            first = self.baseline_name(seed)
+            planned.append(site.plan_model(first, models[first], self.objective(manifest), self.loop_of(None, seed)))
+            for fair in self.fair:
+                name, objective = self.fair_name(fair, seed), self.objective(manifest, fair)
+                planned.append(site.plan_model(name, models[name], objective, self.loop_of(fair, seed), first))
+        return planned
+
+    def empty_cells(self, manifest: Manifest) -> dict[str, str]:
+        """Return split -> which (label, group) cells have no rows, with the counts; "" where all have.
+
+        Of train, of val, and of test where there is one: what is missing there can not be judged at the end.
+        """
+        objective = self.objective(manifest)
+        names = tuple(dict.fromkeys((self.target, *self.sensitive)))
+        return {
+            split: describe_empty(
+                objective.cells(load_labels(manifest, split, names)), objective.classes, objective.group_names
+            )
+            for split in ("train", "val", "test")
+            if split != "test" or split in manifest.splits
+        }

@@ -31,10 +31,11 @@ from greycard.classifiers import ClassifierConfig, EfficientNetB1Config, SlimCnn
 from greycard.datasets import celeba as celeba_source
 from greycard.datasets import siim as siim_source
 from greycard.datasets import utkface as utkface_source
-from greycard.fitting.kinds.predictors import PredictorTraining, Weighting
+from greycard.fitting.kinds.predictors import PredictorTraining
 from greycard.fitting.plan import TrainJob
 from greycard.losses import DpL2, DpMi, EoL2, EoMi, FairLossConfig, Iou
 from greycard.training.loop import LoopConfig
+from greycard.training.objectives.class_weights import Scheme
 from greycard.training.optimizers import AdamConfig
 
 LAM: Final = 150.0
@@ -56,7 +57,7 @@ class Setting(NamedTuple):
     sensitive: tuple[str, ...]
     size: int
     epochs: int
-    class_weighting: Weighting = "none"
+    class_weighting: Scheme = "none"
 
 
 def celeba() -> Setting:

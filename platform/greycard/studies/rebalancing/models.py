@@ -14,12 +14,11 @@ from tqdm import tqdm
 from greycard.classifiers import AnyClassifier
 from greycard.datasets.loading import load_images
 from greycard.datasets.manifest import Manifest
-from greycard.fitting.driver import Driver, TrainError, outcome_of
+from greycard.fitting.driver import TrainError, train_planned
 from greycard.fitting.kinds.generators import SEED, GeneratorTraining
-from greycard.fitting.plan import MODELS, Planned, TrainJob, plan, trained_generators, trained_models
+from greycard.fitting.plan import MODELS, TrainJob, plan
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import read_description
-from greycard.streaming.cluster import Demand, require
 from greycard.studies.rebalancing.plan import REAL, REJECTION, RebalanceJob
 from greycard.studies.rebalancing.rows import BALANCED, DIRECTORY, SYNTHETIC, RowsConfig, row
 from greycard.studies.rebalancing.sets import Sets
@@ -88,8 +87,8 @@ def train_classifiers(job: RebalanceJob, sets: Sets, run: Run) -> Judges:
     judge = replace(job.judge, shards=sets.balanced if job.judge_learns == "balanced" else sets.real)
     measuring = replace(job.measuring, shards=sets.measuring)
     training = _training(job, CLASSIFIERS, (judge, measuring))
-    _check_trained(_train(job, training, run).failures)
-    first = {role: next(iter(trained_models(training, item).items())) for role, item in _roles(judge, measuring)}
+    _check_trained(_train(training, run))
+    first = {role: next(iter(training.trained(item).items())) for role, item in _roles(judge, measuring)}
     counts = {role: _counted(job, sets.reference, name, config) for role, (name, config) in first.items()}
     frames, accuracy = [], {}
     for role, (name, _) in first.items():
@@ -122,15 +121,8 @@ def balanced_accuracy(counts: np.ndarray[Any, Any]) -> float:
     return float((counts.diagonal()[images > 0] / images[images > 0]).mean())
 
 
-def train_rows(job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: Mapping[str, str], run: Run) -> Trained:
-    """Train the rows for which there are images: those of real ones, or, given the synthetic sets, those of these.
-
-    Args:
-        job: the study.
-        sets: its real images.
-        judge: of the share loss.
-        synthetic: method -> URI of the synthetic set; {} trains the rows of real images.
-        run: the study's.
+def train_real_rows(job: RebalanceJob, sets: Sets, judge: AnyClassifier, run: Run) -> Trained:
+    """Train the rows of real images, those of balanced images only where there are some.
 
     Returns:
         The generators; a row that failed is in ``failed``.
@@ -138,34 +130,51 @@ def train_rows(job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: M
     Raises:
         TrainError: ``real``, which all else follows from, could not be trained.
     """
-    wanted = job.synthetic_rows if synthetic else tuple(name for name in job.rows if name not in job.synthetic_rows)
-    if BALANCED in wanted and not sets.balanced:
-        wanted = tuple(name for name in wanted if name != BALANCED)
-    if not wanted:
-        return Trained({}, {}, {}, {})
+    wanted = [name for name in job.rows if name not in job.synthetic_rows and (name != BALANCED or sets.balanced)]
     ordered = sorted(wanted, key=lambda name: name != REAL)
-    trainings = tuple(_row(job, sets, judge, synthetic, name) for name in ordered)
-    training = _training(job, SYNTHETIC if synthetic else DIRECTORY, trainings)
-    driver = _train(job, training, run)
-    failed: dict[str, str] = {}
-    for item in trainings:
-        for name in item.models():
-            if name in driver.failures:
-                failed[item.name] = f"{driver.failures[name]}"
+    return _train_rows(job, DIRECTORY, [_row(job, sets, judge, name) for name in ordered], run)
+
+
+def train_synthetic_rows(
+    job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: Mapping[str, str], run: Run
+) -> Trained:
+    """Train the rows of synthetic images.
+
+    Args:
+        job: the study.
+        sets: its real images.
+        judge: of the share loss.
+        synthetic: method -> URI of the synthetic set.
+        run: the study's.
+
+    Returns:
+        The generators; a row that failed is in ``failed``.
+    """
+    trainings = [
+        _row(job, sets, judge, name, synthetic["rejection" if name == REJECTION else "search"])
+        for name in job.synthetic_rows
+    ]
+    return _train_rows(job, SYNTHETIC, trainings, run)
+
+
+def _train_rows(job: RebalanceJob, folder: str, trainings: Sequence[GeneratorTraining], run: Run) -> Trained:
+    if not trainings:
+        return Trained({}, {}, {}, {})
+    training = _training(job, folder, trainings)
+    failures = _train(training, run)
+    failed = {item.name: f"{failures[name]}" for item in trainings for name in item.models() if name in failures}
     if REAL in failed:
-        _check_trained(driver.failures)
+        _check_trained(failures)
     done = [item for item in trainings if item.name not in failed]
     return Trained(
-        {name: config for item in done for name, config in trained_generators(training, item).items()},
+        {name: config for item in done for name, config in training.trained(item).items()},
         {name: item.name for item in done for name in item.models()},
         {item.model_name(seed): seed for item in done for seed in item.seeds},
         failed,
     )
 
 
-def _row(
-    job: RebalanceJob, sets: Sets, judge: AnyClassifier, synthetic: Mapping[str, str], name: str
-) -> GeneratorTraining:
+def _row(job: RebalanceJob, sets: Sets, judge: AnyClassifier, name: str, synthetic: str = "") -> GeneratorTraining:
     config = RowsConfig(
         generator=job.generator,
         training=job.training,
@@ -174,7 +183,7 @@ def _row(
         task=job.task,
         shares=job.shares,
         real=sets.real,
-        synthetic=synthetic.get("rejection" if name == REJECTION else "search", ""),
+        synthetic=synthetic,
         balanced=sets.balanced,
         start=str(job.home / DIRECTORY / MODELS / f"{REAL}-seed{SEED}"),
         seeds=job.seeds,
@@ -195,28 +204,15 @@ def _training(job: RebalanceJob, folder: str, models: Sequence[Any]) -> TrainJob
     )
 
 
-class _Ran(NamedTuple):
-    """What came of a training: model -> plan, and model -> why it failed."""
-
-    planned: dict[str, Planned]
-    failures: dict[str, Exception]
-
-
-def _train(job: RebalanceJob, training: TrainJob, run: Run) -> _Ran:
-    """Train what is not finished and log it as children of the study's run."""
-    planned = plan(training, Path(training.directory))
-    unfinished = {name for name, item in planned.items() if outcome_of(item.task) is None}
-    if unfinished:
-        workers = job.workers
-        demand = Demand(count=1, num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, spare_cpus=0.0)
-        require(demand, job.session, "training a model")
-    driver = Driver(training, run, planned, unfinished)
+def _train(training: TrainJob, run: Run) -> dict[str, Exception]:
+    """Train what is not finished, log it as children of the study's run; return model -> why it failed."""
     try:
-        driver.run_all()
-    except TrainError:
-        for name, error in driver.failures.items():
-            tqdm.write(f"{name} could not be trained: {error}")
-    return _Ran(planned, driver.failures)
+        train_planned(training, run, plan(training, Path(training.directory)))
+    except TrainError as error:
+        for name, reason in error.failures.items():
+            tqdm.write(f"{name} could not be trained: {reason}")
+        return error.failures
+    return {}
 
 
 def _check_trained(failures: Mapping[str, Exception]) -> None:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from greycard.audits.generation.configs import GenerationAudit, RealismConfig
 from greycard.fitting.kinds.classifiers import ClassifierTraining
+from greycard.fitting.kinds.contract import check_seeds
 from greycard.fitting.plan import WorkersConfig
 from greycard.generators import StyleGan2Config
 from greycard.losses.shares import ShareLossConfig
@@ -103,8 +104,7 @@ class RebalanceJob:
                 "the measuring classifier must be independent of the judge, which the generator may have learnt to "
                 "please: give it another architecture, or another seed (measuring.seeds)"
             )
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must differ, at least one, got {self.seeds}")
+        check_seeds(self.seeds)
         if not self.aim >= 1:
             raise ValueError(f"aim must be at least 1, got {self.aim}")
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from greycard.places import check_outlives
 from greycard.streaming.cluster import session
-from greycard.studies.rebalancing.models import train_classifiers, train_rows
+from greycard.studies.rebalancing.models import train_classifiers, train_real_rows, train_synthetic_rows
 from greycard.studies.rebalancing.plan import REAL, RebalanceJob
 from greycard.studies.rebalancing.report import Study, notes_of, write_report
 from greycard.studies.rebalancing.sets import Sets
@@ -68,13 +68,13 @@ def _carry_out(job: RebalanceJob, sets: Sets, run: Run) -> Study:
     with clock.step("classifiers"):
         judges = train_classifiers(job, sets, run)
     with clock.step("rows of real images"):
-        real = train_rows(job, sets, judges.judge, {}, run)
+        real = train_real_rows(job, sets, judges.judge, run)
     with clock.step("synthesis"):
         biased = real.generators[real.of(REAL)[0]]
         syntheses = synthesise(job, sets, biased, judges.judge, run)
     with clock.step("rows of synthetic images"):
         places = {method: result.manifest.uri for method, result in syntheses.items()}
-        synthetic = train_rows(job, sets, judges.judge, places, run)
+        synthetic = train_synthetic_rows(job, sets, judges.judge, places, run)
     trained = real.with_rows(synthetic)
     with clock.step("audit"):
         result, frames = audit(job, sets, judges, syntheses, trained, run)

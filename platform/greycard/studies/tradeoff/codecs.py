@@ -13,9 +13,10 @@ from torch import Tensor
 
 from greycard.datasets.loading import LoadedImages, load_images
 from greycard.datasets.manifest import Manifest
+from greycard.fitting.kinds.contract import Planned
 from greycard.fitting.kinds.parity_codecs import ParityCodecTraining
-from greycard.fitting.model import WEIGHTS, ModelTask, train_model
-from greycard.fitting.plan import Planned, plan
+from greycard.fitting.model import WEIGHTS, ModelTask
+from greycard.fitting.plan import plan
 from greycard.layers.weights import load_weights
 from greycard.metrics.restoration.seeds import CodecRows, compare_codecs, group_means
 from greycard.reports.restoration.verdict import verdict_of
@@ -66,7 +67,7 @@ def run_trial(trial: Trial, shared: SharedCodecs) -> dict[str, float]:
         found = {**metrics, "val/psnr_gap_db": with_gap(validated)["psnr_gap_db"]}
         trial.report(goals_reported(found, shared.goals), epoch)
 
-    return with_gap(train_model(task, data, report).metrics)
+    return with_gap(task.train(data, report).metrics)
 
 
 class CodecFamily(Family):

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from greycard.fitting.kinds.contract import Planned
 from greycard.fitting.model import ModelTask
-from greycard.fitting.plan import Planned, TrainJob
+from greycard.fitting.plan import TrainJob
 from greycard.studies.tradeoff.choice import Choice
 from greycard.studies.tradeoff.plan import TuneJob, Value
 from greycard.training.data import TrainingData

@@ -12,9 +12,10 @@ from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
 from greycard.audits.prediction.run import PredictionResult
 from greycard.audits.prediction.run import run as run_audit
 from greycard.datasets.manifest import Manifest
-from greycard.fitting.kinds.predictors import PredictorTraining, describe_cells
-from greycard.fitting.model import ModelTask, train_model
-from greycard.fitting.plan import Planned, plan
+from greycard.fitting.kinds.contract import Planned
+from greycard.fitting.kinds.predictors import PredictorTraining
+from greycard.fitting.model import ModelTask
+from greycard.fitting.plan import plan
 from greycard.layers.weights import load_weights
 from greycard.metrics.prediction.seeds import compare_seeds
 from greycard.reports.prediction.verdict import verdict
@@ -62,7 +63,7 @@ def run_trial(trial: Trial, shared: SharedPredictors) -> dict[str, float]:
     def report(metrics: Mapping[str, float], epoch: int) -> None:
         trial.report(goals_reported(metrics, shared.goals), epoch)
 
-    return train_model(task, data, report).metrics
+    return task.train(data, report).metrics
 
 
 class PredictorFamily(Family):
@@ -79,7 +80,7 @@ class PredictorFamily(Family):
 
     def warnings(self) -> list[str]:
         """Say which (label, group) cells of train, val and test have no rows."""
-        cells = describe_cells(self.trial.training, self.manifest)
+        cells = self.trial.training.empty_cells(self.manifest)
         return [f"{split}: {text}" for split, text in cells.items() if text]
 
     def metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:

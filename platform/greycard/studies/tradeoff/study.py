@@ -9,13 +9,14 @@ import numpy as np
 from greycard.config import digest
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.shards_job import write
-from greycard.fitting.driver import Driver, outcome_of
+from greycard.fitting.driver import train_planned
+from greycard.fitting.kinds.contract import Planned
 from greycard.fitting.model import read_data, read_example
 from greycard.fitting.model_log import TrainedModel
-from greycard.fitting.plan import Planned, TrainJob, plan
+from greycard.fitting.plan import TrainJob, plan
 from greycard.layers.weights import read_description
 from greycard.places import check_outlives
-from greycard.streaming.cluster import Demand, require, session
+from greycard.streaming.cluster import session
 from greycard.studies.tradeoff.choice import Choice, Chosen, check_metrics, choose
 from greycard.studies.tradeoff.codecs import CodecFamily
 from greycard.studies.tradeoff.family import Family, models_folder
@@ -142,13 +143,7 @@ class _Study:
 
     def train(self, planned: Mapping[str, Planned]) -> dict[str, TrainedModel]:
         """Train what is not finished and log it as children of the study's run."""
-        unfinished = {name for name, item in planned.items() if outcome_of(item.task) is None}
-        if unfinished:
-            workers = self.job.workers
-            demand = Demand(count=1, num_cpus=workers.num_cpus, num_gpus=workers.num_gpus, spare_cpus=0.0)
-            require(demand, self.job.session, "training a model")
-        usual = self.family.recipe(BASELINE, None, self.job.confirm.seeds)
-        return Driver(usual, self.run, planned, unfinished).run_all()
+        return train_planned(self.family.recipe(BASELINE, None, self.job.confirm.seeds), self.run, planned)
 
     def baseline(self, trained: Mapping[str, TrainedModel]) -> dict[str, float]:
         """Return the validation metrics of the search's baselines: means over its seeds."""
@@ -184,7 +179,7 @@ class _Study:
         job = self.job
         seed = job.confirm.seeds[0]
         task = planned[self.family.model_names(settings, (seed,))[seed]].task  # type: ignore[arg-type]
-        outcome = outcome_of(task)
+        outcome = task.outcome()
         assert outcome is not None, f"{task.name} is registered before it is trained"
         example_input, example_output = read_example(task.directory)
         uri = self.run.log_model(

@@ -44,6 +44,15 @@ class Tally(Protocol):
 class Objective(Protocol):
     """The contract of objectives."""
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it reads besides those of the network's tasks."""
+        ...
+
+    def description(self) -> dict[str, Any]:
+        """Return what is written of it beside the weights, as plain values."""
+        ...
+
     def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
         """Return an optimiser for the parameters that have a loss of their own, or None."""
         ...

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,15 @@ class CrossEntropy:
         """Name the objective as before there were weights where there are none, as finished models know it."""
         weights = f", class_weights={self.class_weights!r}" if self.class_weights else ""
         return f"{type(self).__name__}(label_smoothing={self.label_smoothing!r}{weights})"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it reads besides those of the network's tasks."""
+        return ()
+
+    def description(self) -> dict[str, Any]:
+        """Return what is written of it beside the weights."""
+        return {}
 
     def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
         """Return None: all parameters share one loss."""

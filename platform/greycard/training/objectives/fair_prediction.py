@@ -16,9 +16,9 @@ validation values      of the whole split              means over shuffled batch
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import prod
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +100,15 @@ class FairPrediction:
         """Return the table of a split's labels and groups alone, for ``greycard.losses.cells.describe_empty``."""
         codes = labels[self.target]
         return self.zero_table().add(torch.zeros(len(codes), len(self.classes)), codes, self.group_codes(labels))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it reads besides those of the network's tasks."""
+        return self.sensitive
+
+    def description(self) -> dict[str, Any]:
+        """Return what is written of it beside the weights."""
+        return {"fair": asdict(self.fair)} if self.fair else {}
 
     def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
         """Return None: all parameters share one loss."""

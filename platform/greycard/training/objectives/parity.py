@@ -6,7 +6,7 @@ parity term adds what the groups' distortions differ by, as the fairness losses 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,15 @@ class ParityRateDistortion:
     def _plain(self) -> RateDistortion:
         """The objective without the parity term."""
         return RateDistortion(lam=self.lam, auxiliary_learning_rate=self.auxiliary_learning_rate)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it reads besides those of the network's tasks."""
+        return (self.sensitive,)
+
+    def description(self) -> dict[str, Any]:
+        """Return what is written of it beside the weights."""
+        return {"lambda": self.lam}
 
     def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
         """Return Adam on the quantiles."""

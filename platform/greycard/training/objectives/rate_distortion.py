@@ -75,6 +75,15 @@ class RateDistortion:
         if not self.lam > 0:
             raise ValueError(f"objective.lam must be above 0, got {self.lam}")
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it reads besides those of the network's tasks."""
+        return ()
+
+    def description(self) -> dict[str, Any]:
+        """Return what is written of it beside the weights."""
+        return {"lambda": self.lam}
+
     def auxiliary_optimizer(self, network: nn.Module) -> Optimizer | None:
         """Return Adam on the quantiles."""
         quantiles = [value for name, value in network.named_parameters() if name.endswith("quantiles")]
