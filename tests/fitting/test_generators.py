@@ -195,10 +195,10 @@ def test_a_mixture_takes_its_share_of_every_batch(shards, balanced, tmp_path, mo
     seen = []
     real = fit_generator.train_adversarial
 
-    def spied(generator, discriminator, data, config, **options):
+    def spied(generator, discriminator, data, config, session, **options):
         run = discriminator.forward
         discriminator.forward = lambda images: (seen.append(images.detach().mean(dim=(1, 2, 3))), run(images))[1]
-        return real(generator, discriminator, data, config, **options)
+        return real(generator, discriminator, data, config, session, **options)
 
     monkeypatch.setattr(fit_generator, "train_adversarial", spied)
     dataclasses.replace(task, samples=0).train(marked)

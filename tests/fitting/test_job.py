@@ -22,8 +22,8 @@ from greycard.fitting.driver import TrainError
 from greycard.fitting.job import train
 from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.kinds.codecs import CodecTraining
-from greycard.fitting.model import read_example
 from greycard.fitting.plan import TrainJob, WorkersConfig, plan
+from greycard.fitting.task import read_example
 from greycard.layers.weights import load_weights, read_description, save_weights
 from greycard.streaming.cluster import SessionConfig
 from greycard.tracking import ConfigChangedError

@@ -18,7 +18,8 @@ from ray import ObjectRef
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, get_context
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from greycard.fitting.model import ModelTask, Outcome, read_data
+from greycard.fitting.model import ModelTask, read_data
+from greycard.fitting.task import Outcome
 from greycard.training.data import TrainingData
 from greycard.training.progress import report_epochs
 from greycard.training.session import Report

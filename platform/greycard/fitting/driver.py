@@ -8,10 +8,10 @@ from ray.exceptions import RayTaskError
 from tqdm import tqdm
 
 from greycard.fitting.distributed import Processes, train_distributed
-from greycard.fitting.kinds.contract import Planned, Task
-from greycard.fitting.model import Outcome
+from greycard.fitting.kinds.contract import Planned
 from greycard.fitting.model_log import ModelLog, TrainedModel
 from greycard.fitting.plan import TrainJob, unfinished
+from greycard.fitting.task import Outcome, Task
 from greycard.streaming.cluster import Demand, require
 from greycard.tracking import Run
 

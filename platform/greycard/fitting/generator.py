@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from greycard.classifiers import AnyClassifier
 from greycard.config import to_dict
 from greycard.datasets.loading import load_images
-from greycard.fitting.model import EXAMPLE, WEIGHTS, Outcome, read_finished, write_outcome
+from greycard.fitting.task import EXAMPLE, NUM_EXAMPLES, WEIGHTS, Outcome, Task, read_finished, write_outcome
 from greycard.generators import GeneratorConfig, StyleGan2, StyleGan2Config
 from greycard.generators.stylegan2.networks import GeneratorNetwork
 from greycard.layers.weights import MODEL, WeightsError, load_weights, read_description, save_weights
@@ -38,49 +38,35 @@ from greycard.training.stylegan2.mixture import Mixture
 from greycard.training.stylegan2.samples import FOLDER, collapse, save_sheet, sheet_name
 
 DISCRIMINATOR: Final = "discriminator"
-NUM_EXAMPLES: Final = 4
 _SPLIT: Final = "train"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratorTask:
+class GeneratorTask(Task):
     """One generator to train, fully resolved.
 
     Attributes:
-        name: of the model within its job.
         model: the config of its networks.
         training: how.
         judge: the classifier of the share loss, with its weights; None trains without.
         attribute: the label whose classes are to be drawn evenly; "" reads no labels.
         shares: (K,) class shares of the biased data or model, which the share loss and reweighting start from.
-        shards: URI of its images.
-        shards_digest: of their content.
         extra: URI of a second set; "" for none.
         extra_digest: of its content.
         extra_share: of each batch that is drawn from the second set.
-        size: height and width at which images are used.
         samples: seeds, 0 to samples - 1, on each sheet; 0 makes no sheets.
-        directory: where the model's files go.
         start: directory of a finished generator that it starts from; "" starts from initial weights.
-        threads: torch threads.
     """
 
-    name: str
     model: GeneratorConfig
     training: AdversarialConfig
     judge: AnyClassifier | None = None
     attribute: str = ""
     shares: tuple[float, ...] = ()
-    shards: str
-    shards_digest: str
     extra: str = ""
     extra_digest: str = ""
     extra_share: float = 0.5
-    size: int
     samples: int = 64
-    directory: str
-    start: str = ""
-    threads: int = 1
 
     @property
     def identity(self) -> dict[str, str]:
@@ -165,14 +151,6 @@ class GeneratorTask:
         outcome = _save(self, average, discriminator, trained.history)
         write_outcome(self.directory, key, outcome)
         return outcome
-
-    def outcome(self) -> Outcome | None:
-        """Return the outcome of the finished generator, None while it is not finished.
-
-        Raises:
-            CheckpointError: the directory holds a generator of another config or other data.
-        """
-        return read_finished(self.directory, self.identity | self.fingerprints)
 
     def params(self) -> dict[str, Any]:
         """Return what its run is described by: the fields of networks and training, and the images."""

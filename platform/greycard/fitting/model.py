@@ -10,85 +10,44 @@ A model's directory, on a file system that driver and workers share, holds:
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from greycard.classifiers import AttributeClassifier, PredictorConfig
 from greycard.codecs.neural import NeuralConfig
 from greycard.config import to_dict
 from greycard.datasets.loading import load_images
+from greycard.fitting.task import EXAMPLE, NUM_EXAMPLES, WEIGHTS, Outcome, Task, read_finished, write_outcome
 from greycard.layers.weights import MODEL, fingerprint, load_weights, read_description, save_weights
-from greycard.training.checkpoints import CheckpointError
 from greycard.training.data import TrainingData
 from greycard.training.loop import FitResult, LoopConfig, fit
 from greycard.training.objectives.contract import Objective
-from greycard.training.progress import PROGRESS, Progress, read_json, report_epochs, write_json
-from greycard.training.session import CHECKPOINT, Report, Session
+from greycard.training.progress import PROGRESS, Progress, report_epochs
+from greycard.training.session import Report, Session
 from greycard.training.workers import ALONE, Workers
 
-OUTCOME: Final = "outcome.json"
-EXAMPLE: Final = "example.npz"
-WEIGHTS: Final = "weights"
-NUM_EXAMPLES: Final = 4
 SPLITS: Final = ("train", "val")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of a model.
+class ModelTask(Task):
+    """A codec, classifier or predictor to train epoch by epoch, fully resolved.
 
     Attributes:
-        weights: directory of its weights.
-        epochs: epochs trained.
-        best_epoch: 1-based epoch whose weights were kept.
-        steps: optimiser steps.
-        stopped: ``epochs`` or ``patience``.
-        metrics: validation means of the kept epoch.
-        concerns: warnings, such as a collapse.
-    """
-
-    weights: str
-    epochs: int
-    best_epoch: int
-    steps: int
-    stopped: str
-    metrics: dict[str, float]
-    concerns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelTask:
-    """One model to train, fully resolved.
-
-    Attributes:
-        name: of the model within its job.
         model: the config of its network.
         objective: what it minimises.
         loop: how.
-        shards: URI of its images.
-        shards_digest: of their content.
-        size: height and width at which images are used.
-        directory: where the model's files go.
         start: directory of the weights that it starts from; "" starts from its initial weights.
-        threads: torch threads.
     """
 
-    name: str
     model: NeuralConfig | PredictorConfig
     objective: Objective
     loop: LoopConfig
-    shards: str
-    shards_digest: str
-    size: int
-    directory: str
-    start: str = ""
-    threads: int = 1
 
     @property
     def identity(self) -> dict[str, str]:
@@ -111,26 +70,15 @@ class ModelTask:
         return tuple(dict.fromkeys([*tasks, *self.objective.labels, *self.loop.stratify]))
 
     @property
-    def start_weights(self) -> str:
-        """The fingerprint of the weights that it starts from; "" where it starts from none, or they are not there."""
-        if not self.start or not (Path(self.start) / MODEL).exists():
-            return ""
-        return str(read_description(self.start).get("fingerprint", ""))
-
-    @property
-    def images(self) -> tuple[str, ...]:
-        """URIs of the shards that it is trained on."""
-        return (self.shards,)
+    def fingerprints(self) -> dict[str, str]:
+        """That of the weights that it starts from, where it starts from some and they are there."""
+        there = self.start and (Path(self.start) / MODEL).exists()
+        return {"start_weights": str(read_description(self.start).get("fingerprint", ""))} if there else {}
 
     @property
     def rounds(self) -> int:
         """How often it reports at most: its epochs."""
         return self.loop.epochs
-
-    @property
-    def artifacts(self) -> tuple[str, ...]:
-        """Folders of its directory that are kept beside the weights."""
-        return ()
 
     def train(
         self, data: TrainingData | None = None, report: Report | None = None, *, workers: Workers = ALONE
@@ -150,7 +98,7 @@ class ModelTask:
             ManifestError: the shards are not there.
         """
         directory = Path(self.directory)
-        key = self.identity | {"start_weights": self.start_weights}
+        key = self.identity | {"start_weights": ""} | self.fingerprints
         if data is not None and data.start is not None:
             key["start_weights"] = fingerprint(data.start)
         finished = read_finished(self.directory, key)
@@ -172,15 +120,6 @@ class ModelTask:
         done = read_finished(self.directory, key)
         assert done is not None, f"{self.name} ended without an outcome"
         return done
-
-    def outcome(self) -> Outcome | None:
-        """Return the outcome of the finished model, None while it is not finished.
-
-        Raises:
-            CheckpointError: the directory holds a model of another config or other data.
-        """
-        wanted = self.identity | ({"start_weights": self.start_weights} if self.start_weights else {})
-        return read_finished(self.directory, wanted)
 
     def params(self) -> dict[str, Any]:
         """Return what its run is described by: the fields of network, objective and loop, and the images."""
@@ -205,38 +144,6 @@ def read_data(task: ModelTask) -> TrainingData:
     """
     train, val = (load_images(task.shards, split, size=task.size, attributes=task.attributes) for split in SPLITS)
     return TrainingData(train, val)
-
-
-def read_finished(directory: str, wanted: Mapping[str, str]) -> Outcome | None:
-    """Return the outcome of a finished model of that identity, None while it is not finished.
-
-    Raises:
-        CheckpointError: the directory holds a model of another identity.
-    """
-    saved = read_json(Path(directory) / OUTCOME)
-    if not saved:
-        return None
-    found = {"start_weights": wanted.get("start_weights"), **saved["identity"]}
-    different = [name for name, value in wanted.items() if found.get(name) != value]
-    if different:
-        raise CheckpointError(
-            f"{directory} holds another model: its {', '.join(different)} differ from this job's; "
-            "set directory to a new one, or remove it"
-        )
-    return Outcome(**{**saved["outcome"], "concerns": tuple(saved["outcome"]["concerns"])})
-
-
-def write_outcome(directory: str, identity: Mapping[str, str], outcome: Outcome) -> None:
-    """Say that a model is finished, which no longer needs its checkpoint."""
-    write_json(Path(directory) / OUTCOME, {"identity": dict(identity), "outcome": asdict(outcome)})
-    (Path(directory) / CHECKPOINT).unlink(missing_ok=True)
-
-
-def read_example(directory: str) -> tuple[NDArray[Any], NDArray[Any] | dict[str, NDArray[Any]]]:
-    """Return a finished model's example: its input images and what it makes of them."""
-    with np.load(Path(directory) / EXAMPLE, allow_pickle=False) as arrays:
-        outputs = {name.removeprefix("output/"): arrays[name] for name in arrays.files if name != "input"}
-        return arrays["input"], outputs[""] if set(outputs) == {""} else outputs
 
 
 def _network(task: ModelTask, start: Mapping[str, Tensor] | None) -> nn.Module:

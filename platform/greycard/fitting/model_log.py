@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from greycard.fitting.kinds.contract import Planned
-from greycard.fitting.model import Outcome, read_example
+from greycard.fitting.task import Outcome, read_example
 from greycard.tracking import Run
 from greycard.training.progress import read_epochs
 from greycard.training.stylegan2.samples import FOLDER, SHEETS

@@ -15,7 +15,7 @@ from greycard.fitting.kinds.contract import Planned, Site, TrainingKind
 from greycard.fitting.kinds.generators import GeneratorTraining
 from greycard.fitting.kinds.parity_codecs import ParityCodecTraining
 from greycard.fitting.kinds.predictors import PredictorTraining
-from greycard.fitting.model import WEIGHTS
+from greycard.fitting.task import WEIGHTS
 from greycard.streaming.cluster import SessionConfig
 
 MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model

@@ -7,15 +7,16 @@ import pytest
 
 from greycard.datasets.faces import SMILE
 from greycard.fitting.kinds.contract import Planned
-from greycard.fitting.model import ModelTask, Outcome
+from greycard.fitting.model import ModelTask
+from greycard.fitting.task import Outcome
 from greycard.schema import RACE
-from greycard.studies.tradeoff import codecs as tune_codecs
-from greycard.studies.tradeoff import predictors as tune_predictors
+from greycard.studies.tradeoff import family as tune_family
 from greycard.studies.tradeoff import study as tune_study
 from greycard.studies.tradeoff.choice import check_metrics
-from greycard.studies.tradeoff.codecs import CodecFamily, SharedCodecs
+from greycard.studies.tradeoff.codecs import CodecFamily
 from greycard.studies.tradeoff.plan import BASELINE, ConfirmConfig, Cost
-from greycard.studies.tradeoff.predictors import PredictorFamily, SharedPredictors
+from greycard.studies.tradeoff.predictors import PredictorFamily
+from greycard.studies.tradeoff.trial import Shared, run_trial
 from greycard.training.data import TrainingData
 from greycard.training.objectives.fair_prediction import FairPrediction
 from greycard.tuning import Choice, Float, Goal, Trial
@@ -39,7 +40,7 @@ def task_of(job, name, objective, loop=LOOP, model=None):
     )  # fmt: skip
 
 
-def reports_of(module, shared, settings, monkeypatch, tmp_path):
+def reports_of(shared, settings, monkeypatch, tmp_path):
     """Return what a trial reports of an epoch; nothing is trained."""
 
     def train(task, data, report):
@@ -50,7 +51,7 @@ def reports_of(module, shared, settings, monkeypatch, tmp_path):
     monkeypatch.setattr(ModelTask, "train", train)
     reports = []
     trial = Trial(number=0, seed=0, settings=settings, directory=tmp_path, report=lambda *all: reports.append(all))
-    module.run_trial(trial, shared)
+    run_trial(trial, shared)
     return reports
 
 
@@ -58,16 +59,16 @@ def test_a_predictors_trial_reports_its_goals_by_their_own_names(tmp_path, monke
     """A scheduler judges by the goal's name; training reports it as ``val/<name>``."""
     job = predictors(tmp_path)
     data = TrainingData(None, None, None)
-    shared = SharedPredictors(job.trial, {0: task_of(job, "smile", predict(job))}, data, {0: {}}, ("sigma_iou",))
-    ((metrics, step),) = reports_of(tune_predictors, shared, {"fair.lam": 3.0}, monkeypatch, tmp_path)
+    shared = Shared(job.trial, {0: task_of(job, "smile", predict(job))}, data, {0: {}}, ("sigma_iou",))
+    ((metrics, step),) = reports_of(shared, {"fair.lam": 3.0}, monkeypatch, tmp_path)
     assert (metrics, step) == (EPOCH | {"sigma_iou": 0.1}, 1)
 
 
 def test_a_codecs_trial_reports_its_goals_by_their_own_names(tmp_path, monkeypatch):
     job = codecs(tmp_path)
     task = task_of(job, "tiny", job.trial.parity, model=job.trial.training.model_of(job.trial.parity))
-    shared = SharedCodecs(job.trial, {0: task}, TrainingData(None, None, None), {0: {}}, ("psnr_gap_db", "bpp"))
-    ((metrics, _),) = reports_of(tune_codecs, shared, {"parity.mu": 3.0}, monkeypatch, tmp_path)
+    shared = Shared(job.trial, {0: task}, TrainingData(None, None, None), {0: {}}, ("psnr_gap_db", "bpp"))
+    ((metrics, _),) = reports_of(shared, {"parity.mu": 3.0}, monkeypatch, tmp_path)
     assert metrics == EPOCH | {"val/psnr_gap_db": 2.0, "psnr_gap_db": 2.0, "bpp": 0.5}
 
 
@@ -116,7 +117,7 @@ def study(tmp_path, monkeypatch):
                 found[name] = Planned(task_of(job, name, predict(job, fair), loop), first)
         return found
 
-    monkeypatch.setattr(tune_study, "plan", plan)
+    monkeypatch.setattr(tune_family, "plan", plan)
     return tune_study._Study(job, PredictorFamily(job, None), None, None)
 
 

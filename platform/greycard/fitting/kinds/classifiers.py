@@ -27,6 +27,7 @@ class ClassifierTraining(TrainingKind[ClassifierConfig]):
         shards: URI of the images; "" takes the job's.
     """
 
+    several_processes = True
     kind: Literal["classifier"] = "classifier"
     name: str
     classifier: ClassifierConfig
@@ -40,11 +41,6 @@ class ClassifierTraining(TrainingKind[ClassifierConfig]):
 
     def __post_init__(self) -> None:
         check_seeds(self.seeds)
-
-    @property
-    def several_processes(self) -> bool:
-        """Whether several processes may train one of its models together."""
-        return True
 
     def models(self) -> dict[str, ClassifierConfig]:
         """Return model name -> its config, seed by seed."""

@@ -4,73 +4,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from greycard.classifiers import PredictorConfig
 from greycard.codecs.neural import NeuralConfig
 from greycard.datasets.manifest import Manifest
-from greycard.fitting.model import WEIGHTS, ModelTask, Outcome
+from greycard.fitting.model import ModelTask
+from greycard.fitting.task import WEIGHTS, Task
 from greycard.training.loop import LoopConfig
 from greycard.training.objectives.contract import Objective
 
 C = TypeVar("C")
-
-
-class Task(Protocol):
-    """One model to train, fully resolved; a frozen dataclass that travels to a Ray worker."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def name(self) -> str:
-        """The model's name within its job."""
-        ...
-
-    @property
-    def directory(self) -> str:
-        """Where the model's files go."""
-        ...
-
-    @property
-    def shards(self) -> str:
-        """URI of its images."""
-        ...
-
-    @property
-    def shards_digest(self) -> str:
-        """The digest of their content."""
-        ...
-
-    @property
-    def images(self) -> tuple[str, ...]:
-        """URIs of all the shards that it is trained on."""
-        ...
-
-    @property
-    def rounds(self) -> int:
-        """How often it reports at most: epochs, or ticks."""
-        ...
-
-    @property
-    def artifacts(self) -> tuple[str, ...]:
-        """Folders of its directory that are kept beside the weights."""
-        ...
-
-    def train(self) -> Outcome:
-        """Train it, or resume it where it stopped, or return it as it is if it is finished."""
-        ...
-
-    def outcome(self) -> Outcome | None:
-        """Return the outcome of the finished model, None while it is not finished."""
-        ...
-
-    def params(self) -> dict[str, Any]:
-        """Return what its run is described by."""
-        ...
-
-    def summary(self, outcome: Outcome) -> dict[str, float]:
-        """Return the metrics of its run that say what came of it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +76,13 @@ class TrainingKind(ABC, Generic[C]):
     Attributes:
         name: of the set of models, unique within the job.
         shards: URI of the images; "" takes the job's.
+        several_processes: whether several processes may train one of its models; not where training draws noise.
     """
 
     __slots__ = ()
     name: str
     shards: str
-
-    @property
-    def several_processes(self) -> bool:
-        """Whether several processes may train one of its models together; not where training draws noise."""
-        return False
+    several_processes = False  # without an annotation: of the kind, no field
 
     @abstractmethod
     def models(self) -> dict[str, C]:

@@ -39,6 +39,7 @@ class PredictorTraining(TrainingKind[ClassifierConfig]):
         shards: URI of the images; "" takes the job's.
     """
 
+    several_processes = True
     kind: Literal["predictor"] = "predictor"
     name: str
     classifier: ClassifierConfig
@@ -65,11 +66,6 @@ class PredictorTraining(TrainingKind[ClassifierConfig]):
         check_seeds(self.seeds)
         if self.ce_mode == "doubled" and 1 not in self.classifier.heads.values():
             raise ValueError("ce_mode doubled is of heads of one logit: set classifier.binary to one_logit")
-
-    @property
-    def several_processes(self) -> bool:
-        """Whether several processes may train one of its models together."""
-        return True
 
     def baseline_name(self, seed: int) -> str:
         """Return the name of a seed's baseline."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from greycard.fitting.kinds.generators import SEED
-from greycard.fitting.model import WEIGHTS
+from greycard.fitting.task import WEIGHTS
 from greycard.generators import StyleGan2Config
 from greycard.latent_search.config import LatentSearchConfig, published
 from greycard.recipes.paper004.generators import HOME, cifar, faces_small, ffhq, mnist_small

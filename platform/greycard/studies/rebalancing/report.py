@@ -14,7 +14,7 @@ from greycard.audits.generation.configs import REFERENCE
 from greycard.audits.generation.run import GenerationFrames, GenerationResult
 from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
-from greycard.fitting.model import OUTCOME
+from greycard.fitting.task import OUTCOME
 from greycard.generators import StyleGan2Config
 from greycard.metrics.generation.paper004 import ROWS as LABELS
 from greycard.metrics.generation.paper004 import printed_rows

@@ -1,8 +1,10 @@
 """What a study of `jobs.tune` is: images, what a trial trains, where it searches, what for, and how it is confirmed."""
 
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field
@@ -11,10 +13,12 @@ from greycard import config as configs
 from greycard.datasets.shards_job import ShardsJob
 from greycard.fitting.kinds.parity_codecs import ParityCodecTraining
 from greycard.fitting.kinds.predictors import PredictorTraining
-from greycard.fitting.plan import WorkersConfig
+from greycard.fitting.model import ModelTask
+from greycard.fitting.plan import Training, WorkersConfig
 from greycard.losses import FairLossConfig
 from greycard.streaming.cluster import SessionConfig
-from greycard.training.objectives.parity import ParityRateDistortion
+from greycard.training.objectives.fair_prediction import FairPrediction
+from greycard.training.objectives.parity import ParityRateDistortion, with_gap
 from greycard.tuning import Goal, Parameter, SearchConfig, check_domain
 
 BEST: Final = "best"
@@ -25,68 +29,121 @@ Value = bool | int | float | str
 T = TypeVar("T")
 
 
+class TrialKind(ABC):
+    """What a trial trains from a baseline's weights: a frozen config of the training of both, and the term searched.
+
+    The baseline is trained once per seed and shared, so the search may change ``free`` fields only.
+
+    Attributes:
+        training: the baselines, and how the models after them are trained.
+        free: what the search may change, as prefixes of dotted fields.
+        off: settings that train in the same way without the term.
+        named: settings that a model's own name tells; the last is the term's weight.
+        own_metrics: what trials validate and their baseline does not.
+    """
+
+    __slots__ = ()
+    training: PredictorTraining | ParityCodecTraining
+    free = ("", "")  # without annotations: of the kind, no fields
+    off = MappingProxyType[str, Value]({})
+    named = ("", "")
+    own_metrics = tuple[str, ...]()
+
+    @abstractmethod
+    def baselines(self, seeds: Sequence[int]) -> Training:
+        """Return the training of baselines alone."""
+
+    @abstractmethod
+    def with_baselines(self, seeds: Sequence[int]) -> Training:
+        """Return the training of baselines and, after each, of the model with the term."""
+
+    @abstractmethod
+    def model_name(self, seed: int, mark: str = "") -> str:
+        """Return the name of a seed's model with the term; a mark sets apart what ``named`` does not."""
+
+    @abstractmethod
+    def task(self, template: ModelTask, seed: int) -> ModelTask:
+        """Return a seed's training with the term, made of one with the usual settings."""
+
+    def metrics(self, validated: Mapping[str, float]) -> dict[str, float]:
+        """Return validation metrics with what follows from them."""
+        return dict(validated)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictorTrial:
+class PredictorTrial(TrialKind):
     """The fair phase of a predictor, from its baseline's weights (paper 002, section 5).
 
-    The baseline is trained once a seed and shared, so the search may change ``fair.*`` and ``training.fair_loop.*``
-    only. A ``fair.kind`` that is searched over starts from that loss's defaults.
+    A ``fair.kind`` that is searched over starts from that loss's defaults.
 
     Attributes:
         training: the baseline and how the fair phase is trained; its ``fair`` and ``seeds`` are left to the study.
         fair: the fairness loss, in which the trial's settings are put.
     """
 
+    free = ("fair.", "training.fair_loop.")
+    off = MappingProxyType({"fair.lam": 0.0})
+    named = ("fair.kind", "fair.lam")
+    own_metrics = ("fair", "fair_missing")
     kind: Literal["predictor"] = "predictor"
     training: PredictorTraining
     fair: FairLossConfig
 
-    @property
-    def free(self) -> tuple[str, ...]:
-        """What the search may change."""
-        return ("fair.", "training.fair_loop.")
+    def baselines(self, seeds: Sequence[int]) -> PredictorTraining:
+        """Return the training of baselines alone."""
+        return replace(self.training, fair=(), seeds=tuple(seeds))
 
-    @property
-    def off(self) -> dict[str, Value]:
-        """Settings that train alike without the fairness loss."""
-        return {"fair.lam": 0.0}
+    def with_baselines(self, seeds: Sequence[int]) -> PredictorTraining:
+        """Return the training of baselines and fair phases."""
+        return replace(self.training, fair=(self.fair,), seeds=tuple(seeds))
 
-    @property
-    def own_metrics(self) -> tuple[str, ...]:
-        """What trials validate and their baseline does not."""
-        return ("fair", "fair_missing")
+    def model_name(self, seed: int, mark: str = "") -> str:
+        """Return the name of a seed's model with the fairness loss."""
+        return self.training.fair_name(self.fair, seed, mark)
+
+    def task(self, template: ModelTask, seed: int) -> ModelTask:
+        """Return a seed's fair phase."""
+        assert isinstance(template.objective, FairPrediction)
+        objective = replace(template.objective, fair=self.fair)
+        return replace(template, objective=objective, loop=self.training.loop_of(self.fair, seed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodecTrial:
+class CodecTrial(TrialKind):
     """A codec with a parity term on groups' distortions, fine-tuned from a baseline without one.
-
-    The baseline is trained once a seed and shared, so the search may change ``parity.*`` and ``training.fine_tune.*``
-    only.
 
     Attributes:
         training: the baseline and how codecs are fine-tuned; its ``parity`` and ``seeds`` are left to the study.
         parity: what is minimised, in which the trial's settings are put.
     """
 
+    free = ("parity.", "training.fine_tune.")
+    off = MappingProxyType({"parity.mu": 0.0})
+    named = ("parity.lam", "parity.mu")
     kind: Literal["codec"] = "codec"
     training: ParityCodecTraining
     parity: ParityRateDistortion
 
-    @property
-    def free(self) -> tuple[str, ...]:
-        """What the search may change."""
-        return ("parity.", "training.fine_tune.")
+    def baselines(self, seeds: Sequence[int]) -> ParityCodecTraining:
+        """Return the training of baselines alone."""
+        return replace(self.training, parity=(), seeds=tuple(seeds))
 
-    @property
-    def off(self) -> dict[str, Value]:
-        """Settings that train alike without the parity term."""
-        return {"parity.mu": 0.0}
+    def with_baselines(self, seeds: Sequence[int]) -> ParityCodecTraining:
+        """Return the training of baselines and fine-tuned codecs."""
+        return replace(self.training, parity=(self.parity,), seeds=tuple(seeds))
 
-    @property
-    def own_metrics(self) -> tuple[str, ...]:
-        """What trials validate and their baseline does not."""
-        return ()
+    def model_name(self, seed: int, mark: str = "") -> str:
+        """Return the name of a seed's fine-tuned codec."""
+        return self.training.parity_name(self.parity, seed, mark)
+
+    def task(self, template: ModelTask, seed: int) -> ModelTask:
+        """Return a seed's fine-tuning."""
+        model, loop = self.training.model_of(self.parity), self.training.loop_of(self.parity, seed)
+        return replace(template, model=model, objective=self.parity, loop=loop)
+
+    def metrics(self, validated: Mapping[str, float]) -> dict[str, float]:
+        """Return validation metrics with the disparity."""
+        return with_gap(validated)
 
 
 TrialConfig = Annotated[PredictorTrial | CodecTrial, Field(discriminator="kind")]

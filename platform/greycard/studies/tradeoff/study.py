@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -11,21 +12,25 @@ from greycard.datasets.manifest import Manifest
 from greycard.datasets.shards_job import write
 from greycard.fitting.driver import train_planned
 from greycard.fitting.kinds.contract import Planned
-from greycard.fitting.model import read_data, read_example
+from greycard.fitting.model import read_data
 from greycard.fitting.model_log import TrainedModel
-from greycard.fitting.plan import TrainJob, plan
+from greycard.fitting.plan import TrainJob
+from greycard.fitting.task import read_example
 from greycard.layers.weights import read_description
 from greycard.places import check_outlives
 from greycard.streaming.cluster import session
 from greycard.studies.tradeoff.choice import Choice, Chosen, check_metrics, choose
 from greycard.studies.tradeoff.codecs import CodecFamily
-from greycard.studies.tradeoff.family import Family, models_folder
-from greycard.studies.tradeoff.plan import BASELINE, PredictorTrial, TuneJob, Value
+from greycard.studies.tradeoff.family import Family
+from greycard.studies.tradeoff.plan import BASELINE, TuneJob, Value
 from greycard.studies.tradeoff.predictors import PredictorFamily
 from greycard.studies.tradeoff.report import Found, write_recipes, write_report
+from greycard.studies.tradeoff.trial import run_trial
 from greycard.tracking import Run, job_run
 from greycard.tracking.jobs import RECORD
 from greycard.tuning import SearchResult, search
+
+FAMILIES: Final[dict[str, type[Family]]] = {"predictor": PredictorFamily, "codec": CodecFamily}
 
 
 class ResumeError(ValueError):
@@ -70,9 +75,7 @@ def tune(job: TuneJob) -> Tuned:
     for item in job.shards:
         write(item)
     manifest = Manifest.load(job.uri)
-    family: Family = (
-        PredictorFamily(job, manifest) if isinstance(job.trial, PredictorTrial) else CodecFamily(job, manifest)
-    )
+    family = FAMILIES[job.trial.kind](job, manifest)
     warnings = tuple(family.warnings())
     for text in warnings:
         print(f"note: {text}")
@@ -127,14 +130,10 @@ class _Study:
         Raises:
             ValueError: two different models have the same name.
         """
-        family, found = self.family, dict[str, Planned]()
+        found: dict[str, Planned] = {}
         for label, settings in wanted.items():
-            names = family.model_names(settings, seeds)
-            marked = {old: names[seed] for seed, old in family.recipe_names(settings, seeds).items()}
-            for old, item in plan(family.recipe(label, settings, seeds), models_folder(self.job)).items():
-                name = marked.get(old, old)
-                task = replace(item.task, name=name, directory=str(Path(item.task.directory).with_name(name)))
-                if found.setdefault(name, replace(item, task=task)).task != task:
+            for name, item in self.family.planned(label, settings, seeds).items():
+                if found.setdefault(name, item).task != item.task:
                     raise ValueError(
                         f"the settings of {', '.join(wanted)} make different models that are both called {name!r}: "
                         "set confirm.choose to one of them, or search more trials"
@@ -148,7 +147,7 @@ class _Study:
     def baseline(self, trained: Mapping[str, TrainedModel]) -> dict[str, float]:
         """Return the validation metrics of the search's baselines: means over its seeds."""
         names = self.family.model_names(None, self.job.search.seeds).values()
-        each = [self.family.metrics(trained[name].metrics) for name in names]
+        each = [self.job.trial.metrics(trained[name].metrics) for name in names]
         return {metric: float(np.mean([metrics[metric] for metrics in each])) for metric in each[0]}
 
     def search(self) -> SearchResult:
@@ -162,7 +161,7 @@ class _Study:
             space=job.space,
             goals=job.goals,
             config=job.search,
-            trial=family.run_trial,
+            trial=run_trial,
             shared=family.shared(read_data(templates[job.search.seeds[0]])),
             run=self.run,
             identity={
