@@ -6,7 +6,7 @@ Tables 2 and 5 are asked for; each is absent until it is told its weights, in ``
 """
 
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from greycard.audits.generation.configs import GenerationAudit, RealismConfig
 from greycard.classifiers import ClassifierConfig, ResNet32Config, ResNetConfig
@@ -33,7 +33,7 @@ from greycard.recipes.paper004.syntheses import mnist as mnist_synthesis
 from greycard.streaming.pipeline import Resources
 from greycard.studies.rebalancing.plan import DEFAULT, REAL, REJECTION, RebalanceJob
 from greycard.studies.rebalancing.rows import RowsConfig
-from greycard.studies.rebalancing.sets import OneSource, OwnSources
+from greycard.studies.rebalancing.sets import OneSource, OwnSources, SetsConfig
 from greycard.synthesis.config import SynthesisConfig
 from greycard.training.loop import LoopConfig
 from greycard.training.optimizers import AdamConfig, CosineConfig, SgdConfig
@@ -51,16 +51,14 @@ def mnist() -> RebalanceJob:
     from 500 down to 50 would leave no zero to hold out.
     """
     rows = mnist_small()
-    digits = replace(_short(epochs=80), jitter=1.0)
-    return RebalanceJob(
+    measuring = _measuring(rows.task, {rows.task: DIGITS}, replace(_short(epochs=80), jitter=1.0))
+    data = OneSource(source=MnistConfig(colored=False), attribute="digit")
+    return replace(
+        _small(rows, data, measuring, mnist_synthesis().synthesis),
         study="mnist",
         title="Balanced digits from an unbalanced generator",
         directory="runs/paper004/mnist",
-        data=OneSource(source=MnistConfig(colored=False), attribute="digit"),
-        judge=replace(_judge(rows.judge), loop=digits),
-        measuring=replace(_measuring(rows.task, {rows.task: DIGITS}), loop=digits),
         printed="CIFAR10-LT",
-        **_small(rows, mnist_synthesis().synthesis),
     )
 
 
@@ -78,23 +76,22 @@ def faces_ffhq() -> RebalanceJob:
         return ShardsJob(source=source, directory=f"{home}/shards/{name}", split=split)
 
     training = SplitConfig(train=0.9, val=0.1, test=0.0)
-    settings = _small(rows, faces_synthesis().synthesis)
-    realism = replace(settings["audit"].realism, unbalanced=race_shares(RACE_MIXES["ffhq_like"]))
-    return RebalanceJob(
+    data = OwnSources(
+        real=drawn("real", 5000, "ffhq_like", 1, training),
+        balanced=drawn("balanced", 5000, "balanced", 2, training),
+        measuring=drawn("measuring", 5000, "balanced", 3, training),
+        reference=drawn("reference", 2000, "balanced", 4, SplitConfig(train=0.0, val=0.0, test=1.0)),
+    )
+    base = _small(rows, data, _measuring(rows.task, {}, _short(epochs=12)), faces_synthesis().synthesis)
+    realism = replace(base.audit.realism, unbalanced=race_shares(RACE_MIXES["ffhq_like"]))
+    return replace(
+        base,
         study="faces_ffhq",
         title="Balanced drawn faces from an unbalanced generator",
         directory=home,
-        data=OwnSources(
-            real=drawn("real", 5000, "ffhq_like", 1, training),
-            balanced=drawn("balanced", 5000, "balanced", 2, training),
-            measuring=drawn("measuring", 5000, "balanced", 3, training),
-            reference=drawn("reference", 2000, "balanced", 4, SplitConfig(train=0.0, val=0.0, test=1.0)),
-        ),
-        judge=replace(_judge(rows.judge), loop=_short(epochs=12)),
         judge_learns="balanced",
-        measuring=replace(_measuring(rows.task, {}), loop=_short(epochs=12)),
+        audit=replace(base.audit, realism=realism),
         printed="FFHQ",
-        **settings | {"audit": replace(settings["audit"], realism=realism)},
     )
 
 
@@ -111,19 +108,28 @@ def smoke() -> RebalanceJob:
             source=MnistConfig(colored=False, per_digit=40), attribute="digit", reference=8, measuring=10, validating=2
         ),
         task="digit",
-        judge=replace(_judge(ResNet32Config(tasks=("digit",), classes=classes, width=2)), loop=loop),
-        measuring=replace(_measuring("digit", classes, width=4), loop=loop),
+        judge=_judge(ResNet32Config(tasks=("digit",), classes=classes, width=2), loop),
+        measuring=_measuring("digit", classes, loop, width=4),
         generator=generator,
         training=AdversarialConfig.preset("tiny", images=64, report_images=32),
         fine_tune_images=32,
         rows=(REAL, "finetune", "syn_bias"),
         samples=8,
-        synthesis=_synthesis(
-            generator, "digit", classes, count=4, search=search, lineages=2, max_lineages=2, rows_per_call=20
+        synthesis=SynthesisConfig(
+            generator=generator,
+            classifier=_unfilled("digit", classes),
+            task="digit",
+            val=0.0,
+            count=4,
+            search=search,
+            lineages=2,
+            max_lineages=2,
+            rows_per_call=20,
         ),
-        audit=_audit(
-            "digit",
-            classes,
+        audit=GenerationAudit(
+            classifier=_unfilled("digit", classes),
+            task="digit",
+            resize=True,
             size=16,
             count=60,
             realism=RealismConfig(splits=2, sample=60, subsets=2, subset=20, resamples=20),
@@ -146,22 +152,18 @@ def cifar10() -> RebalanceJob:
         source=Cifar10Config(), directory=f"{home}/shards/balanced", split=replace(_SOURCE, rename={"test": "val"})
     )
     tail = SubsetConfig(longtail=LongTailConfig(attribute=rows.task))
-    loop = _gpu_loop(epochs=200)
-    return RebalanceJob(
+    data = OwnSources(
+        real=replace(whole, directory=f"{home}/shards/real", subset=tail),
+        balanced=whole,
+        measuring=whole,
+        reference=ShardsJob(source=Cifar10Config(parts=("test",)), directory=f"{home}/shards/reference", split=_SOURCE),
+    )
+    measuring = _measuring(rows.task, classes, _gpu_loop(epochs=200), width=64)
+    return replace(
+        _full(rows, data, measuring, cifar10_synthesis().synthesis, "CIFAR10-LT"),
         study="cifar10",
         title="Balanced CIFAR-10 from a long tail",
         directory=home,
-        data=OwnSources(
-            real=replace(whole, directory=f"{home}/shards/real", subset=tail),
-            balanced=whole,
-            measuring=whole,
-            reference=ShardsJob(
-                source=Cifar10Config(parts=("test",)), directory=f"{home}/shards/reference", split=_SOURCE
-            ),
-        ),
-        judge=replace(_judge(rows.judge), loop=loop),
-        measuring=replace(_measuring(rows.task, classes, width=64), loop=loop),
-        **_full(rows, classes, cifar10_synthesis().synthesis, "CIFAR10-LT"),
     )
 
 
@@ -182,100 +184,110 @@ def ffhq() -> RebalanceJob:
         subset=SubsetConfig(attribute=rows.task, splits=("val",)),
     )
     labelled = TableConfig(path="faces.csv", classes=classes, split="split")
-    loop = _gpu_loop(epochs=40)
-    return RebalanceJob(
+    data = OwnSources(
+        real=faces,
+        measuring=ShardsJob(source=labelled, directory=f"{home}/shards/measuring", split=_SOURCE),
+        reference=faces,
+    )
+    resnet18 = ResNetConfig(tasks=(rows.task,), classes=classes)
+    measuring = replace(_measuring(rows.task, classes, _gpu_loop(epochs=40)), classifier=resnet18)
+    base = _full(rows, data, measuring, ffhq_search().synthesis, "FFHQ")
+    return replace(
+        base,
         study="ffhq",
         title="Balanced faces from FFHQ",
         directory=home,
-        data=OwnSources(
-            real=faces,
-            measuring=ShardsJob(source=labelled, directory=f"{home}/shards/measuring", split=_SOURCE),
-            reference=faces,
-        ),
-        judge=replace(_judge(rows.judge), loop=loop),
-        measuring=replace(_measuring(rows.task, classes), classifier=_resnet18(rows.task, classes), loop=loop),
-        **_full(rows, classes, ffhq_search().synthesis, "FFHQ", reference_split="val"),
+        audit=replace(base.audit, reference_split="val"),
     )
 
 
-def _small(rows: RowsConfig, synthesis: SynthesisConfig) -> dict[str, Any]:
+def _small(
+    rows: RowsConfig, data: SetsConfig, measuring: ClassifierTraining, synthesis: SynthesisConfig
+) -> RebalanceJob:
     """Return what the studies on two CPU cores share: 20,000 images of each generator are audited."""
-    classes = {rows.task: rows.judge.class_sets[rows.task]}
-    return {
-        **_shared(rows),
-        "rows": DEFAULT,
-        "synthesis": replace(synthesis, resources=Resources(actors=2)),
-        "audit": _audit(
-            rows.task,
-            classes,
-            size=rows.generator.size,
-            count=20_000,
-            paths=1000,
-            realism=RealismConfig(splits=4, sample=5000, subsets=50, subset=500),
-            resources=Resources(actors=2, rows_per_block=512),
-        ),
-    }
+    base = _base(rows, data, measuring, replace(synthesis, resources=Resources(actors=2)))
+    audit = replace(
+        base.audit,
+        count=20_000,
+        paths=1000,
+        realism=RealismConfig(splits=4, sample=5000, subsets=50, subset=500),
+        resources=Resources(actors=2, rows_per_block=512),
+    )
+    return replace(base, audit=audit)
 
 
 def _full(
     rows: RowsConfig,
-    classes: Classes,
+    data: SetsConfig,
+    measuring: ClassifierTraining,
     synthesis: SynthesisConfig,
     printed: Literal["FFHQ", "CIFAR10-LT"],
-    *,
-    reference_split: str = "test",
-) -> dict[str, Any]:
+) -> RebalanceJob:
     """Return what the studies at the paper's scale share."""
-    return {
-        **_shared(rows),
-        "printed": printed,
-        "rows": (*rows.rows, REJECTION),
-        "synthesis": replace(synthesis, val=0.0),
-        "audit": _audit(
-            rows.task,
-            classes,
-            size=rows.generator.size,
-            count=50_000,
-            paths=10_000,
-            realism=RealismConfig(unbalanced=FFHQ_SHARES if printed == "FFHQ" else ()),
-            reference_split=reference_split,
-            quality=QUALITY[printed],
-            resources=_GPU,
+    base = _base(rows, data, measuring, replace(synthesis, val=0.0))
+    audit = replace(
+        base.audit,
+        count=50_000,
+        paths=10_000,
+        realism=RealismConfig(unbalanced=FFHQ_SHARES if printed == "FFHQ" else ()),
+        quality=QUALITY[printed],
+        resources=_GPU,
+    )
+    return replace(
+        base,
+        rows=(*rows.rows, REJECTION),
+        audit=audit,
+        printed=printed,
+        workers=WorkersConfig(num_gpus=1.0, num_cpus=4.0),
+    )
+
+
+def _base(
+    rows: RowsConfig, data: SetsConfig, measuring: ClassifierTraining, synthesis: SynthesisConfig
+) -> RebalanceJob:
+    """Return a study of rows on some images, to be named; both classifiers are trained in the same way."""
+    classes = {rows.task: rows.judge.class_sets[rows.task]}
+    return RebalanceJob(
+        study="",
+        directory="",
+        data=data,
+        task=rows.task,
+        judge=_judge(rows.judge, measuring.loop),
+        measuring=measuring,
+        generator=rows.generator,
+        training=rows.training,
+        fine_tune_images=rows.fine_tune_images,
+        shares=rows.shares,
+        rows=DEFAULT,
+        samples=rows.samples,
+        synthesis=synthesis,
+        audit=GenerationAudit(
+            classifier=_unfilled(rows.task, classes), task=rows.task, resize=True, size=rows.generator.size
         ),
-        "workers": WorkersConfig(num_gpus=1.0, num_cpus=4.0),
-    }
+    )
 
 
-def _shared(rows: RowsConfig) -> dict[str, Any]:
-    names = ("task", "generator", "training", "fine_tune_images", "shares", "samples")
-    return {name: getattr(rows, name) for name in names}
-
-
-def _judge(classifier: ClassifierConfig) -> ClassifierTraining:
+def _judge(classifier: ClassifierConfig, loop: LoopConfig) -> ClassifierTraining:
     """Return the training of a judge: with weighted classes, since it learns unbalanced images."""
     return ClassifierTraining(
         name="judge",
         classifier=replace(classifier, weights=""),
         seeds=(0,),
         a_model="all",
-        loop=_short(epochs=40),
+        loop=loop,
         class_weighting="balanced",
     )
 
 
-def _measuring(task: str, classes: Classes, width: int = 16) -> ClassifierTraining:
+def _measuring(task: str, classes: Classes, loop: LoopConfig, width: int = 16) -> ClassifierTraining:
     """Return the measuring classifier: a ResNet-18, as the paper's published code has it, of another seed."""
     return ClassifierTraining(
         name="measuring",
         classifier=ResNetConfig(tasks=(task,), classes=classes, width=width, stem="small"),
         seeds=(1,),
         a_model="all",
-        loop=_short(epochs=40),
+        loop=loop,
     )
-
-
-def _resnet18(task: str, classes: Classes) -> ResNetConfig:
-    return ResNetConfig(tasks=(task,), classes=classes)
 
 
 def _short(epochs: int) -> LoopConfig:
@@ -303,17 +315,8 @@ def _gpu_loop(epochs: int) -> LoopConfig:
     )
 
 
-def _synthesis(generator: StyleGan2Config, task: str, classes: Classes, **settings: Any) -> SynthesisConfig:
-    """Return a synthesis whose models the study fills in; all its images are to train on."""
-    return SynthesisConfig(generator=generator, classifier=_unfilled(task, classes), task=task, val=0.0, **settings)
-
-
-def _audit(task: str, classes: Classes, **settings: Any) -> GenerationAudit:
-    """Return an audit whose systems and models the study fills in."""
-    return GenerationAudit(classifier=_unfilled(task, classes), task=task, **{"resize": True, **settings})
-
-
 def _unfilled(task: str, classes: Classes) -> ClassifierConfig:
+    """Return what stands for a classifier until the study fills it in."""
     return ResNet32Config(tasks=(task,), classes=classes)
 
 
