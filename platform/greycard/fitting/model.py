@@ -73,7 +73,8 @@ class ModelTask(Task):
     def fingerprints(self) -> dict[str, str]:
         """That of the weights that it starts from, where it starts from some and they are there."""
         there = self.start and (Path(self.start) / MODEL).exists()
-        return {"start_weights": str(read_description(self.start).get("fingerprint", ""))} if there else {}
+        found = read_description(self.start).get("fingerprint", "") if there else ""
+        return {"start_weights": str(found)} if found else {}
 
     @property
     def rounds(self) -> int:
