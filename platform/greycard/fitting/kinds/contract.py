@@ -26,9 +26,8 @@ class Planned:
 
     def renamed(self, name: str) -> "Planned":
         """Return the same model under another name, in a folder beside its own."""
-        return replace(
-            self, task=replace(self.task, name=name, directory=str(Path(self.task.directory).with_name(name)))
-        )
+        directory = str(Path(self.task.directory).with_name(name))
+        return replace(self, task=replace(self.task, name=name, directory=directory))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
