@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from greycard.audits.tables import write_table
 from greycard.classifiers import ResNetConfig
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import save_weights
 from greycard.streaming.row_checkpoint import written_ids
-from greycard.synthesis.parts import write_rows
 
 TASK = "kind"
 CLASSES = ("one", "two", "three", "four", "never")
@@ -49,5 +49,5 @@ def stream_here(part, resources, ray, rows, *, resuming):
             block = block.filter(pc.invert(pc.is_in(block["image_id"], pa.array(sorted(written), pa.string()))))
             if len(block):
                 name = uuid.uuid4().hex
-                write_rows(part.output, f"{name}-0.parquet", stage(block))
-                write_rows(part.checkpoint, f"{name}.parquet", block.select(["image_id"]))
+                write_table(stage(block), part.output, f"{name}-0.parquet")
+                write_table(block.select(["image_id"]), part.checkpoint, f"{name}.parquet")

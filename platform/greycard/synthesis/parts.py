@@ -2,12 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from greycard.audits.tables import missing_ids
 from greycard.datasets.storage import FULL_DISK, Folder
@@ -120,16 +117,7 @@ def disk(folder: Folder) -> Iterator[None]:
         ) from error
 
 
-def write_rows(folder: Folder, name: str, table: pa.Table) -> None:
-    """Write a table as a Parquet file, all of it or nothing."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    folder.create()
-    folder.write(name, sink.getvalue().to_pybytes())
-
-
-def empty(folder: Folder, keep: Callable[[str], bool] = lambda name: False) -> None:
-    """Delete a folder's files, except those to keep."""
+def empty(folder: Folder) -> None:
+    """Delete a folder's files."""
     for name in folder.names():
-        if not keep(name):
-            folder.delete(name)
+        folder.delete(name)

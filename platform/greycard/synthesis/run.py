@@ -15,6 +15,7 @@ import pandas as pd
 
 from greycard.audits.pinning import Pinned, pin
 from greycard.audits.systems import digest_of, part_of
+from greycard.audits.tables import write_table
 from greycard.config import to_dict
 from greycard.datasets.manifest import Manifest, check_classes
 from greycard.datasets.shards import write_shards
@@ -27,7 +28,7 @@ from greycard.synthesis.choice import choose, further_lineages
 from greycard.synthesis.config import SynthesisConfig
 from greycard.synthesis.frames import SynthesisFrames, account
 from greycard.synthesis.lineages import CHOSEN_SCHEMA, chosen_tables, input_rows, kept_of, read_lineages
-from greycard.synthesis.parts import Part, SynthesisError, disk, empty, write_rows
+from greycard.synthesis.parts import Part, SynthesisError, disk, empty
 from greycard.synthesis.source import SyntheticSource, sheet_rows
 
 __all__ = ["SynthesisConfig", "SynthesisError", "SynthesisFrames", "SynthesisResult", "run"]
@@ -154,7 +155,7 @@ class _Synthesis:
             if not more:
                 break
             name = f"wave-{len(waves):03d}"
-            write_rows(self._folder(f"rows/{name}"), "rows.parquet", input_rows(self.config, more))
+            write_table(input_rows(self.config, more), self._folder(f"rows/{name}"), "rows.parquet")
             part = self._searching(name)
             self.seconds["search"] += part.run(self.config.resources, self.config.ray)
             waves.append(part.output)
@@ -195,7 +196,7 @@ class _Synthesis:
             )
         empty(self.chosen)
         for number, table in enumerate(chosen_tables(self.config, waves, taken)):
-            write_rows(self.chosen, f"part-{number:05d}.parquet", table)
+            write_table(table, self.chosen, f"part-{number:05d}.parquet")
 
     def _rendering(self) -> Part:
         config = self.config
@@ -233,7 +234,7 @@ class _Synthesis:
             progress=config.ray.show_progress,
         )
         frames.write(self.tables)
-        write_rows(self.tables, "sheet.parquet", sheet_rows(self.images))
+        write_table(sheet_rows(self.images), self.tables, "sheet.parquet")
         summary = {"shortfalls": shortfalls, "seconds": self.seconds}
         self.home.write(SUCCESS, json.dumps(summary, indent=1).encode())
         empty(self.images)
