@@ -122,6 +122,7 @@ TRAININGS: Final[dict[str, Description]] = {
     "ce": Description("cross-entropy", "nats", "lower", None, "probabilities with labels"),
     "fair": Description("fairness loss", "no unit", "lower", None, "groups with each other"),
     "fair_missing": Description("empty cells", "cells", "lower", None, "pairs of class and group with the rows"),
+    "parity": Description("parity term", "no unit", "lower", None, "the groups' distortion with the mean"),
     "psnr": Description("PSNR", "dB", "higher", 2, "pixel by pixel"),
     "psnr_gap_db": Description("PSNR gap", "dB", "lower", 3, "the best and the worst restored group"),
     "disparity": Description("group difference", "as what differs", "lower", None, "the best and the worst group"),
