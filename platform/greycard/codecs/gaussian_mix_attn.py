@@ -12,15 +12,15 @@ from typing import Final, Literal
 from torch import nn
 
 from greycard.codecs.autoregressive import AutoregressiveCoder
+from greycard.codecs.hyperpriors import HyperpriorBaseConfig, Width, compressai_models
 from greycard.codecs.latents import LatentCoder
-from greycard.codecs.neural import NeuralConfig, Width, compressai_models
 from greycard.layers.batching import Plans
 
 WIDTHS: Final[Mapping[Width, tuple[int, ...]]] = {"tiny": (32,), "small": (48,), "full": (128,)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GaussianMixAttnConfig(NeuralConfig):
+class GaussianMixAttnConfig(HyperpriorBaseConfig):
     """Residual blocks and attention with a context model; ``channels`` is (N,).
 
     ``x -> g_a (residual, attention) -> y -> h_a -> z -> Q -> z_hat -> h_s``; y position by position

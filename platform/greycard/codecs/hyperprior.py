@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from greycard.codecs.entropy import Decoder
+from greycard.codecs.hyperpriors import HyperpriorBaseConfig, Width, compressai_models
 from greycard.codecs.latents import LatentCoder, Quantised
-from greycard.codecs.neural import NeuralConfig, Width, compressai_models
 from greycard.layers.batching import Plans
 
 WIDTHS: Final[Mapping[Width, tuple[int, ...]]] = {"tiny": (32, 48), "small": (64, 96), "full": (128, 192)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HyperpriorConfig(NeuralConfig):
+class HyperpriorConfig(HyperpriorBaseConfig):
     """The scale hyperprior; ``channels`` are (N, M)."""
 
     kind: Literal["hyperprior"] = "hyperprior"

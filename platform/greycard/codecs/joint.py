@@ -10,15 +10,15 @@ from typing import Final, Literal
 from torch import nn
 
 from greycard.codecs.autoregressive import AutoregressiveCoder
+from greycard.codecs.hyperpriors import HyperpriorBaseConfig, Width, compressai_models
 from greycard.codecs.latents import LatentCoder
-from greycard.codecs.neural import NeuralConfig, Width, compressai_models
 from greycard.layers.batching import Plans
 
 WIDTHS: Final[Mapping[Width, tuple[int, ...]]] = {"tiny": (32, 48), "small": (48, 66), "full": (192, 192)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JointConfig(NeuralConfig):
+class JointConfig(HyperpriorBaseConfig):
     """The hyperprior with a context model; ``channels`` are (N, M), M divisible by 3.
 
     ``x -> g_a -> y -> h_a -> z -> Q -> z_hat -> h_s``; y position by position (``AutoregressiveCoder``);

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from greycard.classifiers import AttributeClassifier, PredictorConfig
-from greycard.codecs.neural import NeuralConfig
+from greycard.codecs.learned import LearnedCodecConfig
 from greycard.config import to_dict
 from greycard.datasets.loading import load_images
 from greycard.fitting.task import EXAMPLE, NUM_EXAMPLES, WEIGHTS, Outcome, Task, read_finished, write_outcome
@@ -45,7 +45,7 @@ class ModelTask(Task):
         start: directory of the weights that it starts from; "" starts from its initial weights.
     """
 
-    model: NeuralConfig | PredictorConfig
+    model: LearnedCodecConfig | PredictorConfig
     objective: Objective
     loop: LoopConfig
 
@@ -161,7 +161,7 @@ def _network(task: ModelTask, start: Mapping[str, Tensor] | None) -> nn.Module:
 def _save(task: ModelTask, network: nn.Module) -> Path:
     made = {"trained_on": task.shards_digest}
     description = task.model.description() | made | task.objective.description()
-    state = task.model.export(network) if isinstance(task.model, NeuralConfig) else network.state_dict()
+    state = task.model.export(network) if isinstance(task.model, LearnedCodecConfig) else network.state_dict()
     return save_weights(Path(task.directory) / WEIGHTS, state, description)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from greycard.codecs import CODECS, HyperpriorConfig, JointConfig
 from greycard.codecs.container import BitstreamError
-from greycard.codecs.neural import NonFiniteError
+from greycard.codecs.learned import NonFiniteError
 from greycard.config import ConfigError, from_dict
 from greycard.layers.weights import WeightsError, load_weights, save_weights
 from tests.codecs.networks import NEURAL, lively, lively_config, tiles, with_weights
