@@ -233,9 +233,9 @@ class TimedCodec:
         self.codec, self.marks, self.points = codec, marks, codec.points
         self.noted = False
 
-    def reconstruct(self, images: torch.Tensor, point: float) -> Restored:
+    def reconstruct(self, images: torch.Tensor, point: float, seeds: torch.Tensor) -> Restored:
         """Restore a batch."""
         if not self.noted:
             self.noted = True
             _mark(self.marks, "codec")
-        return self.codec.reconstruct(images, point)
+        return self.codec.reconstruct(images, point, seeds)

@@ -20,15 +20,24 @@ from pydantic import TypeAdapter, ValidationError
 from greycard.schema import unknown
 
 C = TypeVar("C")
+_LATER = "later"
 
 
 class ConfigError(ValueError):
     """A config field or value that is not accepted: names it, what was expected and near matches."""
 
 
+def later(default: C) -> C:
+    """Return a field that a config got after results were named by it: plain values leave it out at its default.
+
+    So a config that says nothing of the field has the same plain values and the same digest as before it was there.
+    """
+    return dataclasses.field(default=default, metadata={_LATER: True})
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Return a config tree as plain JSON-like dictionaries and lists."""
-    return cast(dict[str, Any], json.loads(json.dumps(dataclasses.asdict(config))))
+    return cast(dict[str, Any], json.loads(json.dumps(config, default=_fields)))
 
 
 def from_dict(cls: type[C], values: Mapping[str, Any]) -> C:
@@ -131,6 +140,18 @@ _Dumper.yaml_implicit_resolvers = {
     first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *_Loader.yaml_implicit_resolvers.get(first, [])]
     for first in yaml.SafeDumper.yaml_implicit_resolvers.keys() | _Loader.yaml_implicit_resolvers.keys()
 }
+
+
+def _fields(config: Any) -> dict[str, Any]:
+    """Return the fields of one config: what JSON does not know."""
+    if not dataclasses.is_dataclass(config):
+        raise TypeError(f"a config holds plain values and configs, got {type(config).__name__} {config!r}")
+    values = {field.name: (getattr(config, field.name), field) for field in dataclasses.fields(config)}
+    return {
+        name: value
+        for name, (value, field) in values.items()
+        if not (field.metadata.get(_LATER) and value == field.default)
+    }
 
 
 def _parse(text: str) -> Any:

@@ -4,7 +4,7 @@ Pixels travel as 8-bit tensors, because that is what a decoder writes and what a
 ``images: (N, 3, H, W) uint8``, RGB. Float conversions (range, mean) live inside each model.
 
 Results never depend on which other images share a batch: a model that computes in floating point runs on batches of
-one fixed size (``greycard.layers.batching``), and anything random is seeded per image.
+one fixed size (``greycard.layers.batching``), and whatever draws gets one seed per image (``greycard.seeds``).
 """
 
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
@@ -16,11 +16,11 @@ Space = Literal["z", "w", "w+"]
 
 
 class Restored(NamedTuple):
-    """What a codec makes of a batch: the restored pixels and three rates that are never mixed.
+    """What a restorer makes of a batch: the restored pixels and three rates that are never mixed.
 
     Attributes:
         images: (N, 3, H, W) uint8, the same H and W as the input.
-        bits_estimated: (N,) float64, bits an image from the model's likelihoods; NaN without a likelihood model.
+        bits_estimated: (N,) float64, bits per image from the model's likelihoods; NaN without a likelihood model.
         bits_payload: (N,) float64, bits of the entropy-coded bytes; NaN where real bitstreams are switched off.
         bits_total: (N,) float64, payload and headers: 8 x the size of the file that ``encode`` writes.
         errors: why an image could not be restored (a non-finite number in the network), "" where all is well; the empty
@@ -39,32 +39,44 @@ class Restored(NamedTuple):
 
 
 @runtime_checkable
-class Codec(Protocol):
-    """An image codec with one or more operating points.
-
-    ``image -> encode -> bytes -> decode -> restored``; ``reconstruct`` does both for a batch, to the same pixels.
-    """
+class Restorer(Protocol):
+    """What gives an image back at one or more operating points: a codec, or any other model that an audit compares."""
 
     @property
     def points(self) -> tuple[float, ...]:
         """The operating points (λ, JPEG quality, ...), in the order given by the config."""
         ...
 
-    def reconstruct(self, images: Tensor, point: float) -> Restored:
+    @property
+    def draws(self) -> bool:
+        """Whether a result depends on its image's seed; where it does not, seeds are ignored."""
+        ...
+
+    def reconstruct(self, images: Tensor, point: float, seeds: Tensor | None = None) -> Restored:
         """Restore a batch at one operating point.
 
         Args:
             images: (N, 3, H, W) uint8; H and W of any size (padded and cropped back inside).
             point: one of ``points``.
+            seeds: (N,) int64, one per image (``greycard.seeds.image_seeds``); None is 0 for each.
         """
         ...
+
+
+@runtime_checkable
+class Codec(Restorer, Protocol):
+    """An image codec: ``image -> encode -> bytes -> decode -> restored``.
+
+    ``reconstruct`` does both for a batch, to the same pixels. Only a decoder may draw: a file has the same bytes for
+    every seed, and its samples are decoded from it with a seed each.
+    """
 
     def encode(self, image: Tensor, point: float) -> bytes:
         """Encode one (3, H, W) uint8 image into a complete file: container header and payload."""
         ...
 
-    def decode(self, data: bytes) -> Tensor:
-        """Decode what ``encode`` wrote into (3, H, W) uint8.
+    def decode(self, data: bytes, seed: int = 0) -> Tensor:
+        """Decode what ``encode`` wrote into (3, H, W) uint8: what ``reconstruct`` gives for the image and this seed.
 
         Raises:
             ValueError: the bytes are damaged, or were written by another codec or other weights.

@@ -16,9 +16,10 @@ SPLIT: Final = "split"  # string: train, val or test
 IDENTITY: Final = "identity"  # string, null where the data set has none
 SPLITS: Final = ("train", "val", "test")
 
-# -- audit tables: one row an image, system and operating point ---------------------------------------------------
+# -- audit tables: one row per image, system, operating point and sample ------------------------------------------
 SYSTEM: Final = "system"  # string: the name the audit gave the system
 POINT: Final = "point"  # float64: the operating point (a λ, a JPEG quality, ...)
+SAMPLE: Final = "sample"  # int64: which of an image's samples; only where a system draws several
 STATUS: Final = "status"  # string: OK or FAILED
 ERROR: Final = "error"  # string: why a row failed, "" otherwise
 BPP_ESTIMATED: Final = "bpp_estimated"  # float64 bits per pixel from likelihoods; NaN where a codec has none

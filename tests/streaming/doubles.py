@@ -17,6 +17,7 @@ from greycard.datasets.shards import write_shards
 from greycard.datasets.splits import SplitConfig
 from greycard.protocols import Restored
 from greycard.schema import RACE
+from greycard.seeds import normal_noise
 
 BITS = 4096.0
 MARK = 255
@@ -43,7 +44,7 @@ class Darken:
         self.config = config
         self.points = config.points
 
-    def reconstruct(self, images, point):
+    def reconstruct(self, images, point, seeds):
         marked = images[:, 0, 0, 0] == self.config.mark
         if marked.any() and self.config.fault == "raise":
             raise RuntimeError("cannot take this image")
@@ -60,6 +61,34 @@ class Darken:
             restored = restored.floor().to(torch.uint8)
         bits = torch.full((len(images),), BITS, dtype=torch.float64)
         return Restored(restored, bits / point, torch.full_like(bits, torch.nan), bits, errors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeckleConfig:
+    """Adds noise that is drawn from each image's seed, ``point`` strong, and refuses a marked image."""
+
+    points: tuple[float, ...] = (5.0, 20.0)
+    mark: int = -1
+    draws: bool = True
+
+    def build(self):
+        return Speckle(self)
+
+
+class Speckle:
+    draws = True
+
+    def __init__(self, config):
+        self.mark = config.mark
+        self.points = config.points
+
+    def reconstruct(self, images, point, seeds=None):
+        if (images[:, 0, 0, 0] == self.mark).any():
+            raise RuntimeError("cannot take this image")
+        seeds = torch.zeros(len(images), dtype=torch.int64) if seeds is None else seeds
+        noisy = images + point * normal_noise(seeds, images.shape[1:])
+        bits = torch.full((len(images),), BITS, dtype=torch.float64)
+        return Restored(noisy.round().clamp(0, 255).to(torch.uint8), bits, bits, bits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +175,7 @@ class Trouble:
             node = ray.get_runtime_context().get_node_id()
             (Path(config.folder) / f"node-{node}").touch()
 
-    def reconstruct(self, images, point):
+    def reconstruct(self, images, point, seeds):
         if (images[:, 0, 0, 0] == MARK).any():
             self._act()
         bits = torch.full((len(images),), BITS / point, dtype=torch.float64)

@@ -9,7 +9,7 @@ from greycard.streaming.columns import DECODE_ERROR, PIXELS, pixels_of
 from greycard.streaming.decode import Decode
 from greycard.streaming.restoring import RestorationStage, Restore
 from greycard.streaming.selection import Selection, hashes
-from tests.streaming.doubles import BITS, BrightConfig, DarkenConfig
+from tests.streaming.doubles import BITS, BrightConfig, DarkenConfig, SpeckleConfig
 
 SIZE = 4
 
@@ -29,7 +29,7 @@ def decoded(values):
 
 def stage(**codec):
     return RestorationStage(
-        codec=DarkenConfig(**codec),
+        model=DarkenConfig(**codec),
         measures=(Mse(),),
         classifiers=(BrightConfig(level=100), BrightConfig(level=40)),
         size=SIZE,
@@ -118,8 +118,8 @@ def test_a_worker_without_memory_is_not_an_image_that_failed():
 
 def test_a_codec_that_returns_another_size_fails_the_rows():
     codec = DarkenConfig().build()
-    codec.reconstruct = lambda images, point: DarkenConfig().build().reconstruct(images[..., :2], point)
-    result = Restore(codec)(torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8), 1.0)
+    codec.reconstruct = lambda images, point, seeds: DarkenConfig().build().reconstruct(images[..., :2], point, seeds)
+    result = Restore(codec)(torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8), 1.0, torch.zeros(2, dtype=torch.int64))
     assert all("returned shape" in error for error in result.errors)
 
 
@@ -128,6 +128,48 @@ def test_results_do_not_depend_on_how_rows_are_batched():
     whole = stage()(table)
     parts = pa.concat_tables([stage()(table.slice(start, 7)) for start in range(0, len(table), 7)])
     assert repr(whole.to_pylist()) == repr(parts.to_pylist())  # NaN is not equal to itself
+
+
+def speckled(table, seed=0, samples=2, size=16, **model):
+    stage = RestorationStage(
+        model=SpeckleConfig(**model), measures=(Mse(),), classifiers=(), size=size, seed=seed, samples=samples
+    )
+    return stage.build()(table)
+
+
+def tiles_table(values):
+    return Decode(16)(shard([encode_png(flat(value, 16)) for value in values]))
+
+
+def test_an_image_is_drawn_from_its_own_seed_whatever_its_batch_and_order():
+    table = tiles_table(range(100, 130, 3))
+    whole = speckled(table).to_pylist()
+    order = [7, 2, 9, 0, 5, 1, 8, 3, 6, 4]
+    turned = table.take(pa.array(order))
+    parts = pa.concat_tables([speckled(turned.slice(start, 3)) for start in range(0, 10, 3)]).to_pylist()
+    assert parts == [whole[row] for row in order]
+    assert speckled(table, seed=1).to_pylist() != whole
+    assert whole[3]["reconstruction"] != whole[4]["reconstruction"]
+
+
+def test_samples_are_an_axis_beside_the_points():
+    rows = speckled(tiles_table([100, 120]), samples=3).to_pylist()
+    assert rows[0]["point"] == [5.0] * 3 + [20.0] * 3
+    assert rows[0]["sample"] == [0, 1, 2, 0, 1, 2]
+    assert len(set(rows[0]["reconstruction"])) == 6
+    one = speckled(tiles_table([100, 120]), samples=1)
+    assert "sample" not in one.column_names
+    for row, alone in zip(rows, one.to_pylist(), strict=True):
+        assert [row["reconstruction"][place] for place in (0, 3)] == alone["reconstruction"]
+    assert np.mean([row["mse"][:3] for row in rows]) == pytest.approx(5.0**2 + 1 / 12, rel=0.05)  # and rounding
+    assert np.mean([row["mse"][3:] for row in rows]) == pytest.approx(20.0**2, rel=0.05)
+
+
+def test_an_image_that_fails_beside_drawn_ones_leaves_their_seeds_alone():
+    table = tiles_table([100, 66, 120])
+    expected, found = speckled(table).to_pylist(), speckled(table, mark=66).to_pylist()
+    assert found[1]["status"] == ["failed"] * 4
+    assert [found[0], found[2]] == [expected[0], expected[2]]
 
 
 def test_selection_takes_the_split_the_subset_and_a_fixed_sample():

@@ -67,7 +67,7 @@ class Lighten:
         self.told = told
         self.points = tuple(told)
 
-    def reconstruct(self, images: torch.Tensor, point: float) -> Restored:
+    def reconstruct(self, images: torch.Tensor, point: float, seeds: torch.Tensor) -> Restored:
         pixels = images.numpy()
         told = np.array([digest(image) in self.told[point] for image in pixels], bool)
         restored = torch.from_numpy(np.where(told[:, None, None, None], lighten(pixels), pixels))

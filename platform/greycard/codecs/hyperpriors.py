@@ -84,11 +84,7 @@ class HyperpriorBaseConfig(LearnedCodecConfig):
         entropy_models.update(force=True, update_quantiles=True)
 
     def build(self) -> "HyperpriorCodec":
-        """Load the weights of every λ and return the codec.
-
-        Raises:
-            WeightsError: no weights are named, or they are missing, damaged or of another architecture.
-        """
+        """Load the weights of every λ and return the codec."""
         return HyperpriorCodec(self)
 
 

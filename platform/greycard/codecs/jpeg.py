@@ -87,13 +87,15 @@ class JpegConfig:
 class Jpeg:
     """JPEG in greycard's container, which adds a checksum: JPEG itself would decode most damaged files to noise."""
 
+    draws: Final = False
+
     def __init__(self, config: JpegConfig) -> None:
         self.config = config
         self.points = config.points
         options = f"{config.tables}|{config.subsampling}" if config.tables == "once" else config.tables
         self._fingerprint = zlib.crc32(options.encode()).to_bytes(4, "big")
 
-    def reconstruct(self, images: Tensor, point: float) -> Restored:
+    def reconstruct(self, images: Tensor, point: float, seeds: Tensor | None = None) -> Restored:
         """Encode and decode every image. Estimated bits are NaN: JPEG has no likelihood model."""
         check_images(images)
         check_point(point, self.points)
@@ -116,7 +118,7 @@ class Jpeg:
         check_point(point, self.points)
         return self._contain(self._compress(_pixels(image), int(point)), image, point)
 
-    def decode(self, data: bytes) -> Tensor:
+    def decode(self, data: bytes, seed: int = 0) -> Tensor:
         """Decode into (3, H, W) uint8; the file says its quality, which need not be one of ``points``.
 
         Raises:

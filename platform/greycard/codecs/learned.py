@@ -79,6 +79,14 @@ class LearnedCodecConfig:
         """Return a fresh, untrained network; seed torch before."""
         raise NotImplementedError
 
+    def build(self) -> "NetworkCodec":
+        """Load the weights and return the codec.
+
+        Raises:
+            WeightsError: no weights are named, or they are missing, damaged or of another architecture.
+        """
+        raise NotImplementedError
+
     def description(self) -> dict[str, Any]:
         """Return what ``model.json`` says of the architecture."""
         return {"family": getattr(self, "kind")}  # noqa: B009

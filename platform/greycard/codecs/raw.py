@@ -38,10 +38,12 @@ class RawConfig:
 class Raw:
     """Gives back what it gets; files are plain PNG."""
 
+    draws: Final = False
+
     def __init__(self, config: RawConfig) -> None:
         self.points = config.points
 
-    def reconstruct(self, images: Tensor, point: float) -> Restored:
+    def reconstruct(self, images: Tensor, point: float, seeds: Tensor | None = None) -> Restored:
         """Return the images themselves, and the bits of their PNG files as total."""
         check_images(images)
         check_point(point, self.points)
@@ -55,7 +57,7 @@ class Raw:
         check_point(point, self.points)
         return encode_png(image.permute(1, 2, 0).contiguous().cpu().numpy())
 
-    def decode(self, data: bytes) -> Tensor:
+    def decode(self, data: bytes, seed: int = 0) -> Tensor:
         """Decode a PNG file into (3, H, W) uint8.
 
         Raises:

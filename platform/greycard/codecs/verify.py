@@ -33,27 +33,28 @@ class Verification:
         return f"differs: {self.differing} values by up to {self.largest} of 255 from what was scored"
 
 
-def verify(codec: Codec, image: Tensor, point: float) -> Verification:
+def verify(codec: Codec, image: Tensor, point: float, seed: int = 0) -> Verification:
     """Encode and decode an image, and compare with what ``reconstruct`` gives for it.
 
     Args:
         codec: any codec.
         image: (3, H, W) uint8.
         point: one of the codec's points.
+        seed: that both draw from, if the codec draws.
     """
-    return compare(codec, codec.encode(image, point), image, point)
+    return compare(codec, codec.encode(image, point), image, point, seed)
 
 
-def compare(codec: Codec, data: bytes, image: Tensor, point: float) -> Verification:
+def compare(codec: Codec, data: bytes, image: Tensor, point: float, seed: int = 0) -> Verification:
     """Compare what a file decodes to with what ``reconstruct`` gives for its original.
 
     Raises:
         ValueError: the file is damaged or foreign, or the image cannot be restored.
     """
-    scored = codec.reconstruct(image[None], point)
+    scored = codec.reconstruct(image[None], point, torch.tensor([seed]))
     if scored.error(0):
         raise ValueError(scored.error(0))
-    decoded = codec.decode(data)
+    decoded = codec.decode(data, seed)
     if decoded.shape != image.shape:
         raise ValueError(f"the file holds an image of {tuple(decoded.shape)}, the original has {tuple(image.shape)}")
     difference = (decoded.to(torch.int16) - scored.images[0].to(torch.int16)).abs()

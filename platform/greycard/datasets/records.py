@@ -23,8 +23,9 @@ PATH: Final = "path"
 """Index column of sources that read files: where the image lies."""
 
 RESERVED: Final = frozenset(
-    {IMAGE_ID, IMAGE, SPLIT, IDENTITY, schema.SYSTEM, schema.POINT, schema.STATUS, schema.ERROR, schema.RECONSTRUCTION}
-) | frozenset(schema.RATES)
+    {IMAGE_ID, IMAGE, SPLIT, IDENTITY, schema.SYSTEM, schema.POINT, schema.SAMPLE, schema.STATUS, schema.ERROR}
+    | {schema.RECONSTRUCTION, *schema.RATES}
+)
 """Names that an attribute cannot take, because shards or audit tables use them."""
 
 _CHUNK = 256

@@ -1,6 +1,6 @@
 """What an audit's actors do with decoded rows: callable classes, and the stage that chains them.
 
-``pixels -> Restore (codec, every point) -> Compare (measures) -> Classify -> PNG -> Rows (list columns)``
+``pixels -> Restore (every point and sample) -> Compare (measures) -> Classify -> PNG -> Rows (list columns)``
 
 A row that fails keeps its place with a status and a reason, whatever failed: its bytes, its pixels or the codec.
 No stage knows Ray.
@@ -18,19 +18,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from greycard.datasets.pixels import encode_png
-from greycard.protocols import Classifier, Codec, Measure, Restored
+from greycard.protocols import Classifier, Measure, Restored, Restorer
+from greycard.schema import IMAGE_ID
+from greycard.seeds import image_seeds
 from greycard.streaming.columns import DECODE_ERROR, PIXELS, pixels_of
 from greycard.streaming.decode import reason
-from greycard.streaming.rows import PointResult, Rows
+from greycard.streaming.rows import PlaceResult, Rows
 
 NON_FINITE: Final = "non-finite reconstruction"
 
 
-class CodecBuilder(Protocol):
-    """A config that builds a codec."""
+class RestorerBuilder(Protocol):
+    """A config that builds a codec, or a restorer of another family."""
 
-    def build(self) -> Codec:
-        """Return a ready codec."""
+    def build(self) -> Restorer:
+        """Return a ready restorer."""
         ...
 
 
@@ -51,7 +53,7 @@ class MeasureBuilder(Protocol):
 
 
 class Reconstructions(NamedTuple):
-    """One batch at one operating point: pixels (N, 3, H, W) uint8, bits (N, 3) float64, and "" or a reason an image."""
+    """One batch at one place: pixels (N, 3, H, W) uint8, bits (N, 3) float64, and "" or a reason per image."""
 
     images: Tensor
     bits: NDArray[np.float64]
@@ -59,22 +61,22 @@ class Reconstructions(NamedTuple):
 
 
 class Restore:
-    """A codec over batches that may hold an image it can not take: such an image fails alone."""
+    """A restorer over batches that may hold an image it can not take: such an image fails alone."""
 
-    def __init__(self, codec: Codec, device: str = "cpu") -> None:
-        self.codec = codec
-        self.device = device
+    def __init__(self, model: Restorer) -> None:
+        self.model = model
 
-    def __call__(self, images: Tensor, point: float) -> Reconstructions:
-        """Restore (N, 3, H, W) uint8 at one operating point."""
+    def __call__(self, images: Tensor, point: float, seeds: Tensor) -> Reconstructions:
+        """Restore (N, 3, H, W) uint8 at one operating point, each image with its seed, (N,) int64."""
         try:
-            return self._checked(images, self.codec.reconstruct(images, point))
+            return self._checked(images, self.model.reconstruct(images, point, seeds))
         except FATAL:
             raise
         except Exception as error:  # recorded as the status of the image that caused it
             if len(images) <= 1:
                 return self._failed(images, reason(error))
-        parts = [self(image, point) for image in torch.split(images, 1)]
+        alone = zip(torch.split(images, 1), torch.split(seeds, 1), strict=True)
+        parts = [self(image, point, seed) for image, seed in alone]
         return Reconstructions(
             torch.cat([part.images for part in parts]),
             np.concatenate([part.bits for part in parts]),
@@ -84,11 +86,11 @@ class Restore:
     def _checked(self, images: Tensor, restored: Restored) -> Reconstructions:
         pixels = restored.images
         if pixels.shape != images.shape:
-            raise ValueError(f"the codec returned shape {tuple(pixels.shape)} for {tuple(images.shape)}")
+            raise ValueError(f"the model returned shape {tuple(pixels.shape)} for {tuple(images.shape)}")
         rates = (restored.bits_estimated, restored.bits_payload, restored.bits_total)
         bits = torch.stack([rate.detach().to("cpu", torch.float64) for rate in rates], dim=1).numpy()
         errors = [restored.error(row) for row in range(len(images))]
-        if pixels.is_floating_point():  # a codec that hands out floats has no 8-bit pixels where they are not finite
+        if pixels.is_floating_point():  # a model that hands out floats has no 8-bit pixels where they are not finite
             finite = torch.isfinite(pixels).flatten(1).all(dim=1).cpu()
             errors = [
                 error or ("" if good else NON_FINITE) for error, good in zip(errors, finite.tolist(), strict=True)
@@ -159,18 +161,22 @@ class RestorationStage:
     """What an audit's actors do, as a config: small, and built once in each actor.
 
     Attributes:
-        codec: builds the system.
+        model: builds the system.
         measures: build the measures.
         classifiers: build the ensemble; a task's predictions are in this order.
         size: height and width of the pixels.
+        seed: of the run; each image's seeds come from it, its id and the number of a sample.
+        samples: of each image at each operating point.
         threads: torch threads of an actor.
         gpu: run on a GPU if the actor sees one.
     """
 
-    codec: CodecBuilder
+    model: RestorerBuilder
     measures: tuple[MeasureBuilder, ...]
     classifiers: tuple[ClassifierBuilder, ...]
     size: int
+    seed: int = 0
+    samples: int = 1
     threads: int = 1
     gpu: bool = False
 
@@ -180,36 +186,38 @@ class RestorationStage:
 
 
 class Restoration:
-    """Decoded rows to reconstruction rows: one row an image, list columns aligned with ``point``."""
+    """Decoded rows to reconstruction rows: one row per image, list columns aligned with ``point`` and ``sample``."""
 
     def __init__(self, config: RestorationStage) -> None:
         torch.set_num_threads(config.threads)
         device = "cuda" if config.gpu and torch.cuda.is_available() else ""
-        codec = on_device(config.codec, device).build()
-        self.size = config.size
-        self.points = tuple(float(point) for point in codec.points)
-        self.restore = Restore(codec)
+        model = on_device(config.model, device).build()
+        self.size, self.seed, self.samples = config.size, config.seed, config.samples
+        self.points = tuple(float(point) for point in model.points)
+        self.restore = Restore(model)
         self.compare = Compare([on_device(measure, device).build() for measure in config.measures])
         self.classify = Classify([on_device(classifier, device).build() for classifier in config.classifiers])
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        """Restore, compare, classify and encode a block of decoded rows, all points of an image at once."""
+        """Restore, compare, classify and encode a block of decoded rows, all points and samples of an image at once."""
         decode_errors = table[DECODE_ERROR].to_pylist()
         good = np.flatnonzero([not error for error in decode_errors])
         originals = to_tensor(pixels_of(table, self.size)[good])
+        image_ids = table[IMAGE_ID].take(pa.array(good)).to_pylist()
+        seeds = [image_seeds(image_ids, self.seed, sample) for sample in range(self.samples)]
         with torch.inference_mode():
-            results = [self._at(point, originals) for point in self.points]
-        rows = Rows(len(table), good, decode_errors, self.points)
+            results = [self._at(point, originals, drawn) for point in self.points for drawn in seeds]
+        rows = Rows(len(table), good, decode_errors, self.points, self.samples)
         columns = rows.columns(results, self.compare.measures, self.classify.seeds, self.size * self.size)
         kept = table.drop_columns([PIXELS, DECODE_ERROR])
         for name, column in columns.items():
             kept = kept.append_column(name, column)
         return kept
 
-    def _at(self, point: float, originals: Tensor) -> PointResult:
-        restored = self.restore(originals, point)
+    def _at(self, point: float, originals: Tensor, seeds: Tensor) -> PlaceResult:
+        restored = self.restore(originals, point, seeds)
         images = restored.images
-        return PointResult(
+        return PlaceResult(
             restored.bits,
             restored.errors,
             self.compare(originals, images),

@@ -1,4 +1,7 @@
-"""From the results of a block to its rows: one row an image, list columns aligned with the operating points."""
+"""From the results of a block to its rows: one row per image, list columns aligned with its places.
+
+A place is an operating point, or one of the samples drawn at it: (point, sample), samples running fastest.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -16,18 +19,19 @@ from greycard.schema import (
     OK,
     POINT,
     RECONSTRUCTION,
+    SAMPLE,
     STATUS,
     prediction_column,
 )
 from greycard.streaming.columns import list_column, prediction_lists
 
 
-class PointResult(NamedTuple):
-    """What one operating point gave for the N images that decoded.
+class PlaceResult(NamedTuple):
+    """What one operating point, or one sample of it, gave for the N images that decoded.
 
     Attributes:
-        bits: (N, 3) float64: estimated, payload, total bits an image.
-        errors: "" or a reason an image.
+        bits: (N, 3) float64: estimated, payload, total bits per image.
+        errors: "" or a reason per image.
         measures: name -> (N,) float64.
         predictions: task -> (N, S) int8.
         pngs: the encoded reconstruction, None where it failed.
@@ -41,16 +45,30 @@ class PointResult(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A block's layout: how many rows, which of them decoded, why the others did not, and the operating points."""
+    """A block's layout.
+
+    Attributes:
+        total: how many rows it has.
+        good: which of them decoded.
+        decode_errors: "" or why one did not.
+        points: the operating points.
+        samples: drawn of each image at each point.
+    """
 
     total: int
     good: NDArray[np.intp]
     decode_errors: list[str]
     points: tuple[float, ...]
+    samples: int = 1
+
+    @property
+    def places(self) -> int:
+        """The length of the lists."""
+        return len(self.points) * self.samples
 
     def columns(
         self,
-        results: Sequence[PointResult],
+        results: Sequence[PlaceResult],
         measures: Iterable[str],
         seeds: Mapping[str, int],
         pixels: int,
@@ -58,7 +76,11 @@ class Rows(NamedTuple):
         """Return the list columns of a block: rates in bits per pixel, measures, predictions, PNG files, status."""
         errors = self._errors(results)
         failed = np.array([[bool(error) for error in row] for row in errors], bool).reshape(self._shape)
-        columns = {POINT: list_column(np.tile(self.points, self.total), self.total, pa.float64())}
+        points = np.repeat(self.points, self.samples)
+        columns = {POINT: list_column(np.tile(points, self.total), self.total, pa.float64())}
+        if self.samples > 1:
+            drawn = np.tile(np.arange(self.samples), len(self.points) * self.total)
+            columns[SAMPLE] = list_column(drawn, self.total, pa.int64())
         columns[RECONSTRUCTION] = self._pngs(results)
         for index, name in enumerate((BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL)):
             columns[name] = self._numbers([result.bits[:, index] / pixels for result in results], failed)
@@ -73,10 +95,10 @@ class Rows(NamedTuple):
 
     @property
     def _shape(self) -> tuple[int, int]:
-        return (self.total, len(self.points))
+        return (self.total, self.places)
 
-    def _errors(self, results: Sequence[PointResult]) -> list[list[str]]:
-        errors = [[error] * len(self.points) for error in self.decode_errors]
+    def _errors(self, results: Sequence[PlaceResult]) -> list[list[str]]:
+        errors = [[error] * self.places for error in self.decode_errors]
         for index, row in enumerate(self.good):
             errors[row] = [result.errors[index] for result in results]
         return errors
@@ -88,7 +110,7 @@ class Rows(NamedTuple):
         return list_column(full.reshape(-1), self.total, pa.float64())
 
     def _predictions(
-        self, results: Sequence[PointResult], task: str, seeds: int, failed: NDArray[np.bool_]
+        self, results: Sequence[PlaceResult], task: str, seeds: int, failed: NDArray[np.bool_]
     ) -> pa.Array:
         full = np.full((*self._shape, seeds), -1, np.int8)
         if len(self.good):
@@ -96,9 +118,9 @@ class Rows(NamedTuple):
         full[failed] = -1
         return prediction_lists(full)
 
-    def _pngs(self, results: Sequence[PointResult]) -> pa.Array:
-        files: list[bytes | None] = [None] * (self.total * len(self.points))
+    def _pngs(self, results: Sequence[PlaceResult]) -> pa.Array:
+        files: list[bytes | None] = [None] * (self.total * self.places)
         for index, row in enumerate(self.good):
             for place, result in enumerate(results):
-                files[row * len(self.points) + place] = result.pngs[index]
+                files[row * self.places + place] = result.pngs[index]
         return list_column(files, self.total, pa.binary())

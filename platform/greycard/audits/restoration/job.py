@@ -81,7 +81,7 @@ def with_models(job: AuditJob) -> RestorationAudit:
         return job.audit
     return replace(
         job.audit,
-        systems=tuple(replace(system, codec=under(job.models, system.codec)) for system in job.audit.systems),
+        systems=tuple(system.with_model(under(job.models, system.model)) for system in job.audit.systems),
         classifiers=tuple(under(job.models, classifier) for classifier in job.audit.classifiers),
     )
 

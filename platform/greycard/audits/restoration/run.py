@@ -127,8 +127,8 @@ def _plan(
     Raises:
         AuditError: the directory holds results of this name that were computed otherwise.
     """
-    codec = pin(system.codec, local=config.ray.starts_ray)
-    identity = _identity(config, system, manifest, codec, shared)
+    model = pin(system.model, local=config.ray.starts_ray)
+    identity = _identity(config, system, manifest, model, shared)
     home = Folder.open(config.directory)
     job = SystemAudit(
         name=system.name,
@@ -138,7 +138,7 @@ def _plan(
         files=tuple(manifest.files(config.split)),
         columns=_columns(config, manifest),
         decode=Decode(config.size, config.resize, images.selection),
-        stage=_stage(config, codec, shared),
+        stage=_stage(config, system, model, shared),
         build=build_table,
         output=Folder.open(home.uri_of(f"reconstructions/{system.name}")),
         tables=Folder.open(home.uri_of("audit")),
@@ -153,20 +153,22 @@ def _columns(config: RestorationAudit, manifest: Manifest) -> tuple[str, ...]:
     return carried_columns(manifest, {*(config.attributes or manifest.attributes), *tasks, *config.subset})
 
 
-def _stage(config: RestorationAudit, codec: Pinned, shared: tuple[Pinned, ...]) -> RestorationStage:
+def _stage(config: RestorationAudit, system: System, model: Pinned, shared: tuple[Pinned, ...]) -> RestorationStage:
     models = [part.config for part in shared]
     return RestorationStage(
-        codec=codec.config,
+        model=model.config,
         measures=tuple(models[: len(config.measures)]),
         classifiers=tuple(models[len(config.measures) :]),
         size=config.size,
+        seed=config.seed,
+        samples=system.samples,
         threads=config.resources.threads,
         gpu=config.resources.num_gpus > 0,
     )
 
 
 def _identity(
-    config: RestorationAudit, system: System, manifest: Manifest, codec: Pinned, shared: tuple[Pinned, ...]
+    config: RestorationAudit, system: System, manifest: Manifest, model: Pinned, shared: tuple[Pinned, ...]
 ) -> dict[str, Any]:
     models = (*config.measures, *config.classifiers)
     parts = [part_of(pinned, model) for model, pinned in zip(models, shared, strict=True)]
@@ -176,10 +178,12 @@ def _identity(
         {
             "format": FORMAT,
             "system": system.name,
-            "codec": part_of(codec, system.codec),
+            "codec": part_of(model, system.model),  # of whichever family: the name that finished folders know
             "measures": parts[: len(config.measures)],
             "classifiers": parts[len(config.measures) :],
         },
     )
     identity["images"]["attributes"] = list(config.attributes)
+    if system.draws:
+        identity["draws"] = {"seed": config.seed, "samples": system.samples}
     return identity
