@@ -107,3 +107,24 @@ def test_flatten_gives_dotted_names():
     assert flat["codec.quality"] == "3"
     assert flat["systems.1.lambdas"] == "[0.0001]"
     assert flat["name"] == "faces"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    name: str = "a"
+    added: int = config.later(1)
+    inner: tuple["Grown", ...] = ()
+
+
+def test_a_field_that_came_later_is_left_out_at_its_default():
+    assert config.to_dict(Grown(inner=(Grown(),))) == {"name": "a", "inner": [{"name": "a", "inner": []}]}
+    changed = config.override(Grown(inner=(Grown(),)), ["inner.0.added=2"])
+    assert changed == Grown(inner=(Grown(added=2),))
+    assert config.to_dict(changed)["inner"][0] == {"name": "a", "added": 2, "inner": []}
+    assert config.from_yaml(Grown, config.to_yaml(changed)) == changed
+    assert config.digest(changed) != config.digest(Grown(inner=(Grown(),)))
+
+
+def test_what_is_no_plain_value_is_named():
+    with pytest.raises(TypeError, match="got complex 1j"):
+        config.to_dict(Grown(name=1j))

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 from torch import Tensor
 
 Space = Literal["z", "w", "w+"]
-"""Latent spaces: what is drawn, what the mapping makes of it, and one of those a layer."""
+"""Latent spaces: what is drawn; what StyleGAN's mapping makes of it; and one of those per layer."""
 
 
 class Restored(NamedTuple):
@@ -104,29 +104,51 @@ class Classifier(Protocol):
 
 @runtime_checkable
 class Generator(Protocol):
-    """A generator of images from latents; an image depends on its own latent only."""
+    """A generator of images; an image depends on its own seed only."""
 
     @property
     def size(self) -> int:
         """Side of the images in pixels."""
         ...
 
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """The latent spaces that it can be asked in (it is then a ``LatentGenerator``); () of one that takes seeds."""
+        ...
+
+    def sample(self, seeds: Tensor, truncation: float | None = None) -> Tensor:
+        """Make one image per seed: (N,) int64 -> (N, 3, size, size) uint8.
+
+        Args:
+            seeds: of the images.
+            truncation: ψ instead of the generator's own.
+
+        Raises:
+            ValueError: ``truncation`` is given, and the generator has none.
+        """
+        ...
+
+
+@runtime_checkable
+class LatentGenerator(Generator, Protocol):
+    """A generator whose latents can be drawn, changed and turned into images: what a latent search needs."""
+
     def shape(self, space: Space) -> tuple[int, ...]:
         """Return the shape of one latent of a space."""
         ...
 
     def latents(self, seeds: Tensor, space: Space = "z") -> Tensor:
-        """Draw one latent a seed: (N,) int64 -> (N, *shape(space)) float32."""
+        """Draw one latent per seed: (N,) int64 -> (N, *shape(space)) float32."""
         ...
 
     def generate(self, latents: Tensor, space: Space = "z", truncation: float | None = None) -> Tensor:
-        """Make (N, 3, size, size) uint8 images of (N, *shape(space)) latents."""
+        """Make (N, 3, size, size) uint8 images of (N, *shape(space)) latents of one of ``spaces``."""
         ...
 
 
 @runtime_checkable
 class Measure(Protocol):
-    """A full-reference measure: one number an image."""
+    """A full-reference measure: one number per image."""
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 ``weights.pt, model.json -> the config of that family -> build() -> arrays in, arrays out``
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def load(directory: str | Path) -> Served:
         WeightsError: the directory describes no known model, or its weights do not fit the description.
     """
     description = read_description(Path(directory))
-    kind = str(description.get("family", description.get("kind", "")))
+    kind = _kind(description)
     if kind in CODECS:
         return _restoring(codec(directory))
     if kind in CLASSIFIERS:
@@ -45,18 +45,12 @@ def load(directory: str | Path) -> Served:
 
 
 def codec(directory: str | Path, *, bitstreams: bool = False) -> Codec:
-    """Return the codec of a directory of weights, with its one operating point.
+    """Return the codec of a directory of weights, with its own operating points.
 
     Raises:
         WeightsError: the directory describes no known codec, or its weights do not fit the description.
     """
-    description = read_description(Path(directory))
-    kind = str(description.get("family", ""))
-    if kind not in CODECS:
-        raise WeightsError(f"{Path(directory) / MODEL}: {unknown('codec', kind, list(CODECS))}")
-    point = float(description.get("lambda", _ANY_LAMBDA))
-    values = {"kind": kind, "channels": description["channels"], "lambdas": [point], "weights": [str(directory)]}
-    built: Codec = from_dict(CODECS[kind], values | {"bitstreams": bitstreams}).build()
+    built: Codec = _build("codec", CODECS, directory, weights=[str(directory)], bitstreams=bitstreams)
     return built
 
 
@@ -65,26 +59,14 @@ def classifier(directory: str | Path, *, compute_batch: int = 64, device: str = 
 
     Args:
         directory: holds ``weights.pt`` and ``model.json``.
-        compute_batch: images a forward pass at most.
+        compute_batch: images per forward pass at most.
         device: where it computes.
 
     Raises:
         WeightsError: the directory describes no known classifier, or its weights do not fit the description.
     """
-    description = read_description(Path(directory))
-    kind = str(description.get("kind", ""))
-    if kind not in CLASSIFIERS:
-        raise WeightsError(f"{Path(directory) / MODEL}: {unknown('classifier', kind, list(CLASSIFIERS))}")
-    config = CLASSIFIERS[kind]
-    known = {field.name for field in fields(config)}
-    values = {name: value for name, value in description.items() if name in known}
-    tasks = description.get("tasks", list(description.get("classes", ())))
-    places = {"weights": str(directory), "compute_batch": compute_batch, "device": device}
-    try:
-        made = from_dict(config, values | {"tasks": tasks} | places)
-    except ConfigError as error:
-        raise WeightsError(f"{Path(directory) / MODEL}: it does not describe a {kind}: {error}") from None
-    built: Classifier = made.build()
+    settings = {"weights": str(directory), "compute_batch": compute_batch, "device": device}
+    built: Classifier = _build("classifier", CLASSIFIERS, directory, **settings)
     return built
 
 
@@ -93,25 +75,41 @@ def generator(directory: str | Path, *, compute_batch: int = 32, device: str = "
 
     Args:
         directory: holds ``weights.pt`` and ``model.json``.
-        compute_batch: images a forward pass.
+        compute_batch: images per forward pass.
         device: where it computes.
 
     Raises:
         WeightsError: the directory describes no known generator, or its weights do not fit the description.
     """
+    settings = {"weights": str(directory), "compute_batch": compute_batch, "device": device}
+    built: Generator = _build("generator", GENERATORS, directory, **settings)
+    return built
+
+
+def _build(what: str, table: Mapping[str, type], directory: str | Path, **settings: Any) -> Any:
+    """Build the model that a directory describes, of one family's table."""
     description = read_description(Path(directory))
-    kind = str(description.get("kind", ""))
-    if kind not in GENERATORS:
-        raise WeightsError(f"{Path(directory) / MODEL}: {unknown('generator', kind, list(GENERATORS))}")
-    config = GENERATORS[kind]
+    kind = _kind(description)
+    if kind not in table:
+        raise WeightsError(f"{Path(directory) / MODEL}: {unknown(what, kind, list(table))}")
+    config = table[kind]
     known = {field.name for field in fields(config)}
-    values = {name: value for name, value in description.items() if name in known}
-    places = {"weights": str(directory), "compute_batch": compute_batch, "device": device}
+    values = {name: value for name, value in _renamed(description).items() if name in known}
     try:
-        made = from_dict(config, values | places)
+        made: Any = from_dict(config, values | settings | {"kind": kind})
     except ConfigError as error:
         raise WeightsError(f"{Path(directory) / MODEL}: it does not describe a {kind}: {error}") from None
     return made.build()
+
+
+def _kind(description: Mapping[str, Any]) -> str:
+    return str(description.get("family", description.get("kind", "")))
+
+
+def _renamed(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description with the fields that stand in it under another name, or not at all."""
+    tasks = list(description.get("classes", ()))
+    return {"tasks": tasks, "lambdas": [description.get("lambda", _ANY_LAMBDA)], **description}
 
 
 def _restoring(built: Codec) -> Served:
@@ -126,7 +124,7 @@ def _generating(built: Generator) -> Served:
     def generate(seeds: NDArray[np.int64]) -> NDArray[np.uint8]:
         if seeds.ndim != 1 or not np.issubdtype(seeds.dtype, np.integer):
             raise ValueError(f"a generator takes seeds, (N,) whole numbers, got {seeds.shape} {seeds.dtype}")
-        return built.generate(built.latents(torch.from_numpy(seeds.astype(np.int64)))).numpy()
+        return built.sample(torch.from_numpy(seeds.astype(np.int64))).numpy()
 
     return generate
 

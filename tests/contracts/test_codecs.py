@@ -1,4 +1,4 @@
-"""What every codec of the table keeps: shapes, rates, round trips, independence of the batch, refusal of damage."""
+"""What every codec of the table keeps: shapes, rates, round trips, seeds, one result whatever the batch, refusals."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,9 @@ from greycard.codecs import CODECS, AnyCodec, CodecConfig, JpegConfig, LearnedCo
 from greycard.codecs.verify import verify
 from greycard.config import from_dict, to_dict
 from greycard.protocols import Codec
+from greycard.seeds import image_seeds
 from tests.codecs.networks import lively_config, tiles
+from tests.streaming.doubles import SpeckleConfig
 
 
 class Reference(NamedTuple):
@@ -107,6 +109,40 @@ def test_a_batch_changes_nothing(codec, config):
                 assert torch.equal(whole[row].nan_to_num(), one[0].nan_to_num())
         for whole, mixed in zip(together[:4], shuffled[:4], strict=True):
             assert torch.equal(whole[order][:77].nan_to_num(), mixed.nan_to_num())
+
+
+def check_seeds(codec, images):
+    """Whatever an image is drawn from is its own seed: not its batch, its place or what was drawn before."""
+    point = codec.points[-1]
+    names = [f"image{row}" for row in range(len(images))]
+    seeds, others = image_seeds(names, 0), image_seeds(names, 0, sample=1)
+    whole = codec.reconstruct(images, point, seeds)
+    assert torch.equal(codec.reconstruct(images, point, seeds).images, whole.images)
+    turned = codec.reconstruct(images.flip(0)[:-1], point, seeds.flip(0)[:-1])
+    assert torch.equal(turned.images, whole.images.flip(0)[:-1])
+    alone = codec.reconstruct(images[1:2], point, seeds[1:2])
+    assert torch.equal(alone.images[0], whole.images[1])
+    assert torch.equal(codec.decode(codec.encode(images[1], point), int(seeds[1])), whole.images[1])
+    sample = codec.reconstruct(images, point, others)
+    changed = (sample.images != whole.images).flatten(1).any(dim=1)
+    assert changed.tolist() == [codec.draws] * len(images)
+    assert torch.equal(sample.bits_total, whole.bits_total)  # one file for all samples
+    zeros = codec.reconstruct(images, point, torch.zeros_like(seeds))
+    assert torch.equal(codec.reconstruct(images, point).images, zeros.images)
+
+
+def test_seeds(codec, config):
+    assert codec.draws == getattr(config, "draws", False)
+    check_seeds(codec, tiles()[:5])
+
+
+def test_a_codec_that_draws_keeps_to_the_seeds_and_one_that_draws_by_place_does_not():
+    check_seeds(SpeckleConfig().build(), tiles()[:5])
+    by_place = SpeckleConfig().build()
+    honest = by_place.reconstruct
+    by_place.reconstruct = lambda images, point, seeds=None: honest(images, point, torch.arange(len(images)))
+    with pytest.raises(AssertionError):
+        check_seeds(by_place, tiles()[:5])
 
 
 def test_no_images(codec):

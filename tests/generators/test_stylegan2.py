@@ -7,6 +7,7 @@ from greycard.config import ConfigError, from_dict, to_dict
 from greycard.generators import StyleGan2Config
 from greycard.generators.stylegan2.config import to_bytes, to_floats
 from greycard.layers.weights import WeightsError, save_weights
+from greycard.protocols import LatentGenerator
 
 
 def parameters(module):
@@ -54,6 +55,15 @@ def test_an_image_does_not_depend_on_its_batch(trained):
     assert together.dtype == torch.uint8
     assert torch.equal(together, alone)
     assert len(torch.unique(together.flatten(1), dim=0)) == 11
+
+
+def test_samples_are_the_images_of_seeds(trained):
+    generator = trained.build()
+    seeds = torch.tensor([7, 2**33, 7])
+    assert isinstance(generator, LatentGenerator)
+    assert torch.equal(generator.sample(seeds, 0.5), generator.generate(generator.latents(seeds), "z", 0.5))
+    assert torch.equal(generator.latents(seeds)[0], torch.randn(16, generator=torch.Generator().manual_seed(7)))
+    assert [generator.shape(space) for space in generator.spaces] == [(16,), (16,), (5, 16)]
 
 
 def test_spaces_agree(trained):

@@ -1,6 +1,7 @@
 """Codecs, measures and classifiers with known answers, for tests of the streaming."""
 
 import os
+import pickle
 import signal
 import time
 from dataclasses import dataclass
@@ -89,6 +90,13 @@ class Speckle:
         noisy = images + point * normal_noise(seeds, images.shape[1:])
         bits = torch.full((len(images),), BITS, dtype=torch.float64)
         return Restored(noisy.round().clamp(0, 255).to(torch.uint8), bits, bits, bits)
+
+    def encode(self, image, point):
+        return pickle.dumps((image.numpy(), point))
+
+    def decode(self, data, seed=0):
+        image, point = pickle.loads(data)  # noqa: S301
+        return self.reconstruct(torch.from_numpy(image)[None], point, torch.tensor([seed])).images[0]
 
 
 @dataclass(frozen=True, kw_only=True)

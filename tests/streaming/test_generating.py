@@ -16,6 +16,7 @@ from greycard.datasets.storage import Folder
 from greycard.generators import StyleGan2Config
 from greycard.layers.weights import save_weights
 from greycard.metrics.generation.inception import InceptionConfig
+from greycard.protocols import Generator, LatentGenerator
 from greycard.streaming.columns import DECODE_ERROR, pixel_column
 from greycard.streaming.generating import GenerationStage, seed_rows
 from tests.audits.generation.generators import KINDS, SIZE, ReaderConfig, ToyConfig, images_of
@@ -90,6 +91,30 @@ def test_quality_is_measured_image_by_image(tmp_path):
     np.testing.assert_array_equal(np.sort(again.quality["redness"]), expected)
     bad = stage(ToyConfig(broken=(0,)), quality=(RednessConfig(),)).build()(seed_rows(1, 0, 0))
     assert bad.schema.field("quality_redness").type == pa.float64()
+
+
+@dataclasses.dataclass(frozen=True)
+class SeedsOnlyConfig:
+    """A generator without a latent space, as one that draws noise at every step is: it makes images of seeds."""
+
+    def build(self):
+        return SeedsOnly()
+
+
+class SeedsOnly:
+    size = SIZE
+    spaces = ()
+
+    def sample(self, seeds, truncation=None):
+        return ToyConfig().build().sample(seeds)
+
+
+def test_a_generator_needs_no_latent_space():
+    assert isinstance(SeedsOnly(), Generator)
+    assert not isinstance(SeedsOnly(), LatentGenerator)
+    rows, expected = (stage(config).build()(seed_rows(20, 5, 9)) for config in (SeedsOnlyConfig(), ToyConfig()))
+    assert rows["prob_kind"].equals(expected["prob_kind"])
+    assert (rows["path_aux"].null_count, expected["path_aux"].null_count) == (20, 11)
 
 
 def test_a_block_of_failures_has_all_columns():

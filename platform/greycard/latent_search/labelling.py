@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from greycard.latent_search.search import Labelled, Labeller
-from greycard.protocols import Generator, Space
+from greycard.protocols import LatentGenerator, Space
 from greycard.schema import unknown
 
 Kept = TypeVar("Kept")
@@ -41,7 +41,9 @@ class GeneratorLabeller:
         ValueError: the classifier does not predict the task; near matches are listed.
     """
 
-    def __init__(self, generator: Generator, classifier: Recogniser, task: str, min_confidence: float = 0.0) -> None:
+    def __init__(
+        self, generator: LatentGenerator, classifier: Recogniser, task: str, min_confidence: float = 0.0
+    ) -> None:
         if task not in classifier.tasks:
             raise ValueError(f"the classifier does not predict {unknown('task', task, classifier.tasks)}")
         self.generator, self.classifier, self.task = generator, classifier, task

@@ -220,7 +220,7 @@ class Generation:
         return self._rows(table.drop_columns([PIXELS, DECODE_ERROR]), Seen(seen.columns, errors), good, {})
 
     def _make(self, seeds: Tensor) -> Tensor:
-        images: Tensor = self.generator.generate(self.generator.latents(seeds), truncation=self.config.truncation)
+        images: Tensor = self.generator.sample(seeds, self.config.truncation)
         expected = (len(seeds), 3, self.config.size, self.config.size)
         if tuple(images.shape) != expected or images.dtype != torch.uint8:
             raise ValueError(f"the generator made {tuple(images.shape)} {images.dtype}, expected {expected} uint8")
@@ -247,8 +247,8 @@ class Generation:
         return table
 
     def _paths(self, table: pa.Table, errors: list[str]) -> pa.Array:
-        """Return the path steps of rows with a partner."""
-        partners = table[PARTNER].to_pylist()
+        """Return the path steps of rows with a partner; none of a generator without the space w."""
+        partners = table[PARTNER].to_pylist() if "w" in self.generator.spaces else [None] * len(table)
         rows = [row for row, partner in enumerate(partners) if partner is not None and not errors[row]]
         steps: list[float | None] = [None] * len(partners)
         if rows:

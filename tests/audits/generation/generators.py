@@ -43,6 +43,8 @@ class ToyConfig:
 
 
 class Toy:
+    spaces = ("z", "w")
+
     def __init__(self, config):
         self.config = config
         self.size = config.size
@@ -55,6 +57,9 @@ class Toy:
         latents = torch.stack(rows).double()
         latents[[int(seed) in self.config.broken for seed in seeds]] = torch.nan
         return latents
+
+    def sample(self, seeds, truncation=None):
+        return self.generate(self.latents(seeds))
 
     def generate(self, latents, space="z", truncation=None):
         if self.config.folder:

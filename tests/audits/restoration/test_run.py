@@ -18,7 +18,7 @@ from greycard.datasets.pixels import decode_image
 from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
 from greycard.streaming.cluster import RayError, SessionConfig
 from greycard.streaming.pipeline import PipelineError, Resources
-from tests.streaming.doubles import BrightConfig, DarkenConfig, write_tiles
+from tests.streaming.doubles import BrightConfig, DarkenConfig, SpeckleConfig, write_tiles
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -112,6 +112,56 @@ def test_results_do_not_depend_on_how_the_work_is_spread_or_where_files_are_name
     again = run(audit(Path(shards).as_uri(), tmp_path.as_uri(), resources=resources))
     assert again.systems[0].table_sha256 == finished[1].systems[0].table_sha256
     assert len(list((tmp_path / "reconstructions/dark").glob("*.parquet"))) == 13  # blocks of 7 of 90 images
+
+
+def test_samples_of_a_system_that_draws_depend_on_its_seed_alone(shards, tmp_path):
+    def drawn(name, **changes):
+        systems = (System(name="drawn", codec=SpeckleConfig(), samples=2), System(name="raw", codec=RawConfig()))
+        values = {"systems": systems, "classifiers": (), "measures": (Mse(),), "limit": 20}
+        return run(audit(shards, tmp_path / name, **values | changes))
+
+    first = drawn("first")
+    table = first.systems[0].read()
+    assert (len(table), first.systems[0].rows) == (80, 80)
+    assert table["point"].to_pylist()[:4] == [5.0, 5.0, 20.0, 20.0]
+    assert table["sample"].to_pylist() == [0, 1] * 40
+    assert "sample" not in first.systems[1].read().column_names
+    assert first.table()["sample"].null_count == 20
+    mse = table["mse"].to_pylist()
+    assert len(set(mse)) == 80
+
+    spread = drawn("spread", resources=Resources(actors=2, rows_per_block=7))
+    assert spread.systems[0].table_sha256 == first.systems[0].table_sha256
+    with pytest.raises(AuditError, match="another config: draws differ"):
+        drawn("first", seed=1)
+    assert drawn("seed", seed=1).systems[0].read()["mse"].to_pylist() != mse
+
+
+def test_a_seed_names_the_results_of_what_draws_alone(finished):
+    config, result, _ = finished
+    again = run(dataclasses.replace(config, seed=1))
+    assert again.systems[0].digest == result.systems[0].digest
+
+
+def test_what_was_said_of_an_audit_before_there_were_seeds_is_said_still():
+    config = RestorationAudit(systems=(System(name="raw", codec=RawConfig()),))
+    assert to_dict(config)["systems"] == [{"name": "raw", "codec": {"kind": "raw"}}]
+    assert "seed" not in to_dict(config)
+    assert override(config, ["seed=3"]).seed == to_dict(override(config, ["seed=3"]))["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("systems.0={name: a}", "system a must have one model"),
+        ("systems.0.samples=2", "samples must be 1, or more of a model that draws, got 2"),
+        ("systems.0.codec.kind=row", "did you mean 'raw'"),
+    ],
+)
+def test_a_system_has_one_model_and_only_what_draws_has_samples(setting, message):
+    config = RestorationAudit(systems=(System(name="raw", codec=RawConfig()),))
+    with pytest.raises(ConfigError, match=message):
+        override(config, [setting])
 
 
 def test_real_codecs_on_a_chosen_part(shards, tmp_path):

@@ -293,6 +293,14 @@ def test_rates_are_never_mixed() -> None:
         assert (area["rate"], area["value"]) == (kind, 0)
 
 
+def test_of_several_samples_of_an_image_the_first_counts(findings: Findings) -> None:
+    worse = table("jpeg", 10.0, psnr_db=[10.0, 10, 10, 10, 28, 28, 30, 30], sample=[0] * 8)
+    second = table("jpeg", 10.0, psnr_db=[50.0] * 8, sample=[1] * 8)
+    drawn = summarise(pa.concat_tables([table(), worse, second], promote_options="default"), ATTRIBUTES, QUICK)
+    for mine, expected in zip(drawn, findings, strict=True):
+        pd.testing.assert_frame_equal(mine, expected)
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

@@ -20,6 +20,7 @@ from greycard.layers.batching import fixed_batches
 from greycard.layers.weights import load_weights
 from greycard.protocols import Space
 from greycard.schema import unknown
+from greycard.seeds import normal_noise
 from greycard.tracking import fetch
 
 _HALF: Final = 127.5
@@ -139,6 +140,8 @@ class StyleGan2:
     An image depends on its own latent only: noise is a constant of the model, and batches have one size.
     """
 
+    spaces: Final[tuple[Space, ...]] = ("z", "w", "w+")
+
     def __init__(self, network: GeneratorNetwork, config: StyleGan2Config) -> None:
         self.network = network.eval().to(config.device)
         self.config = config
@@ -157,16 +160,16 @@ class StyleGan2:
         }[check_space(space)]
 
     def latents(self, seeds: Tensor, space: Space = "z") -> Tensor:
-        """Draw a latent a seed: (N,) int64 -> (N, *shape) float32; w and w+ are those of the seed's z, untruncated."""
-        drawn = [
-            torch.randn(self.config.latent, generator=torch.Generator().manual_seed(int(seed)))
-            for seed in seeds.tolist()
-        ]
-        z = torch.stack(drawn) if drawn else torch.empty(0, self.config.latent)
+        """Draw one latent per seed: (N,) int64 -> (N, *shape) float32; w and w+ are made of z, untruncated."""
+        z = normal_noise(seeds, (self.config.latent,))
         if check_space(space) == "z":
             return z
         w = self.styles(z)
         return w if space == "w" else w[:, None].repeat(1, self.network.num_styles, 1)
+
+    def sample(self, seeds: Tensor, truncation: float | None = None) -> Tensor:
+        """Return the images of (N,) seeds: (N, 3, H, W) uint8."""
+        return self.generate(self.latents(seeds), truncation=truncation)
 
     @torch.inference_mode()
     def styles(self, z: Tensor) -> Tensor:

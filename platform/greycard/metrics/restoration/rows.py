@@ -71,7 +71,7 @@ class AuditRows:
 
 
 def read(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], measures: tuple[str, ...]) -> AuditRows:
-    """Read an audit table.
+    """Read an audit table: one row per image and point, so that of an image's samples the first counts.
 
     Args:
         table: columns as in ``greycard.schema``.
@@ -85,6 +85,8 @@ def read(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], measures: t
     for name in (schema.IMAGE_ID, schema.SYSTEM, schema.POINT, schema.STATUS):
         if name not in table.column_names:
             raise ValueError(f"audit table lacks the column {name!r}; it has {', '.join(table.column_names)}")
+    if schema.SAMPLE in table.column_names:
+        table = table.filter(pc.equal(pc.fill_null(table[schema.SAMPLE], 0), 0))
     images, first = _images(table)
     failed = _array(pc.not_equal(_flat(table, schema.STATUS), schema.OK)).astype(bool)
     columns = {}

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from greycard.fitting.kinds.generators import SEED
 from greycard.fitting.task import WEIGHTS
-from greycard.generators import StyleGan2Config
+from greycard.generators import GeneratorConfig
 from greycard.latent_search.config import LatentSearchConfig, published
 from greycard.recipes.paper004.generators import HOME, cifar, faces_small, ffhq, mnist_small
 from greycard.streaming.pipeline import Resources
@@ -36,7 +36,7 @@ def of_rows(
         folder: of the set.
         changes: fields of the synthesis.
     """
-    generator: StyleGan2Config = replace(rows.generator, weights=f"{rows.start.replace(SEED, '0')}/{WEIGHTS}")
+    generator: GeneratorConfig = replace(rows.generator, weights=f"{rows.start.replace(SEED, '0')}/{WEIGHTS}")
     values: dict[str, Any] = {
         "name": f"synthetic {setting}",
         "generator": generator,

@@ -17,7 +17,7 @@ from greycard.datasets.manifest import Manifest
 from greycard.fitting.driver import TrainError, train_planned
 from greycard.fitting.kinds.generators import SEED, GeneratorTraining
 from greycard.fitting.plan import MODELS, TrainJob, plan
-from greycard.generators import StyleGan2Config
+from greycard.generators import GeneratorConfig
 from greycard.layers.weights import read_description
 from greycard.studies.rebalancing.plan import REAL, REJECTION, RebalanceJob
 from greycard.studies.rebalancing.rows import BALANCED, DIRECTORY, SYNTHETIC, RowsConfig, row
@@ -55,7 +55,7 @@ class Trained(NamedTuple):
         failed: row -> why it could not be trained.
     """
 
-    generators: dict[str, StyleGan2Config]
+    generators: dict[str, GeneratorConfig]
     rows: dict[str, str]
     seeds: dict[str, int]
     failed: dict[str, str]

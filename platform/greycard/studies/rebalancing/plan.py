@@ -8,7 +8,7 @@ from greycard.audits.generation.configs import GenerationAudit, RealismConfig
 from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.kinds.contract import check_seeds
 from greycard.fitting.plan import WorkersConfig
-from greycard.generators import StyleGan2Config
+from greycard.generators import GeneratorConfig
 from greycard.losses.shares import ShareLossConfig
 from greycard.schema import unknown
 from greycard.streaming.cluster import SessionConfig
@@ -70,7 +70,7 @@ class RebalanceJob:
     judge: ClassifierTraining
     judge_learns: Literal["real", "balanced"] = "real"
     measuring: ClassifierTraining
-    generator: StyleGan2Config
+    generator: GeneratorConfig
     training: AdversarialConfig
     fine_tune_images: int
     shares: ShareLossConfig = field(default_factory=ShareLossConfig)

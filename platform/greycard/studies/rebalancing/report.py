@@ -15,7 +15,7 @@ from greycard.audits.generation.run import GenerationFrames, GenerationResult
 from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.task import OUTCOME
-from greycard.generators import StyleGan2Config
+from greycard.generators import GeneratorConfig
 from greycard.metrics.generation.paper004 import ROWS as LABELS
 from greycard.metrics.generation.paper004 import printed_rows
 from greycard.reports.generation import page as generation_page
@@ -250,10 +250,9 @@ def _samples(job: RebalanceJob, study: Study, system: str) -> Samples:
     return Samples(images=list(images), labels=[job.classes[code] for _, code in seen])
 
 
-def draw(generator: StyleGan2Config, seeds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def draw(generator: GeneratorConfig, seeds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return a trained generator's images of some seeds: (N,) int64 -> (N, H, W, 3) uint8."""
-    built = generator.build()
-    return built.generate(built.latents(torch.from_numpy(seeds))).permute(0, 2, 3, 1).numpy()
+    return generator.build().sample(torch.from_numpy(seeds)).permute(0, 2, 3, 1).numpy()
 
 
 def _concerns(study: Study, model: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from greycard.classifiers import ClassifierConfig
 from greycard.fitting.kinds.generators import GeneratorTraining
-from greycard.generators import StyleGan2Config
+from greycard.generators import GeneratorConfig
 from greycard.losses.shares import ShareLossConfig
 from greycard.schema import unknown
 from greycard.training.stylegan2.config import AdversarialConfig
@@ -39,7 +39,7 @@ class RowsConfig:
         samples: seeds on the sheets.
     """
 
-    generator: StyleGan2Config
+    generator: GeneratorConfig
     training: AdversarialConfig
     fine_tune_images: int
     judge: ClassifierConfig

@@ -13,7 +13,7 @@ from greycard.audits.generation.run import GenerationFrames, GenerationResult
 from greycard.audits.generation.run import run as run_audit
 from greycard.classifiers import AnyClassifier
 from greycard.datasets.manifest import Manifest
-from greycard.generators import StyleGan2Config
+from greycard.generators import GeneratorConfig
 from greycard.studies.rebalancing.models import Judges, Trained
 from greycard.studies.rebalancing.plan import RebalanceJob
 from greycard.studies.rebalancing.sets import Sets
@@ -57,7 +57,7 @@ class Clock:
 
 
 def synthesise(
-    job: RebalanceJob, sets: Sets, generator: StyleGan2Config, judge: AnyClassifier, run: Run
+    job: RebalanceJob, sets: Sets, generator: GeneratorConfig, judge: AnyClassifier, run: Run
 ) -> dict[str, SynthesisResult]:
     """Make the balanced sets of the biased generator's images, by search and, if asked for, by rejection sampling.
 
