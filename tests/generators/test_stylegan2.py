@@ -63,7 +63,7 @@ def test_samples_are_the_images_of_seeds(trained):
     assert isinstance(generator, LatentGenerator)
     assert torch.equal(generator.sample(seeds, 0.5), generator.generate(generator.latents(seeds), "z", 0.5))
     assert torch.equal(generator.latents(seeds)[0], torch.randn(16, generator=torch.Generator().manual_seed(7)))
-    assert [generator.shape(space) for space in generator.spaces] == [(16,), (16,), (5, 16)]
+    assert [generator.shape(space) for space in generator.spaces] == [(16,), (16,), (6, 16)]
 
 
 def test_spaces_agree(trained):
