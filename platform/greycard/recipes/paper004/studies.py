@@ -22,7 +22,7 @@ from greycard.datasets.subsets import LongTailConfig, SubsetConfig
 from greycard.datasets.table import TableConfig
 from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.plan import WorkersConfig
-from greycard.generators import GeneratorConfig, StyleGan2Config
+from greycard.generators import StyleGan2Config
 from greycard.latent_search.config import LatentSearchConfig
 from greycard.recipes.paper004.generators import FFHQ_RACES, FFHQ_SHARES, QUALITY, cifar, faces_small, mnist_small
 from greycard.recipes.paper004.generators import ffhq as ffhq_rows
