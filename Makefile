@@ -7,7 +7,11 @@ export RAY_AUTH_MODE ?= disabled
 export RAY_USAGE_STATS_ENABLED ?= 0
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo photos ui search-ui test test-all lint format clean
+# How many test processes; each has one thread and, where tests ask for it, a local Ray. A file's tests stay together.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: help setup demo photos ui search-ui check test test-all lint format clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -37,11 +41,14 @@ search-ui: setup  ## Open optuna-dashboard on a search, live or finished: make s
 		{ echo "no search in $(STORAGE): start python -m jobs.tune $(STUDY) first, or set STORAGE"; exit 2; };; esac
 	$(BIN)/optuna-dashboard --host 127.0.0.1 --port 8080 $(STORAGE)
 
-test: setup lint  ## Lint, types and tests (under 25 minutes on 2 cores).
-	$(BIN)/python -m pytest -q -m "not long"
+check: lint  ## Lint, types and the quick tests, none of which needs a cluster (under 2 minutes on 2 cores).
+	$(PYTEST) -m "not cluster and not slow and not long and not gpu"
 
-test-all: setup lint  ## The same with the longest tests: whole studies killed and continued.
-	$(BIN)/python -m pytest -q
+test: lint  ## Lint, types and tests (under 15 minutes on 2 cores).
+	$(PYTEST) --durations=25 -m "not long"
+
+test-all: lint  ## The same with the longest tests: whole studies killed and continued.
+	$(PYTEST) --durations=25
 
 lint: setup  ## ruff and mypy.
 	$(BIN)/ruff check .

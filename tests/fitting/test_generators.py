@@ -70,8 +70,7 @@ def judge(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+def here(own_store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
@@ -91,7 +90,9 @@ def state(folder):
 
 
 @pytest.mark.slow
-def test_a_job_trains_generators_one_from_the_other_and_registers_them_one_diverges(shards, tmp_path, judge):
+def test_a_job_trains_generators_one_from_the_other_and_registers_them_one_diverges(
+    shards, tmp_path, judge, ray_session
+):
     import mlflow
 
     tuned = dataclasses.replace(

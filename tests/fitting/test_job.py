@@ -62,9 +62,7 @@ def shards(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+def here(own_store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
@@ -118,7 +116,7 @@ def test_bad_plans_are_refused_before_anything_starts(shards, tmp_path):
 
 
 @pytest.mark.slow
-def test_codecs_and_classifiers_are_trained_logged_registered_and_not_trained_again(shards, tmp_path):
+def test_codecs_and_classifiers_are_trained_logged_registered_and_not_trained_again(shards, tmp_path, ray_session):
     config = job(shards, tmp_path, CODEC, CLASSIFIER)
     models = train(config)
     assert list(models) == ["tiny@0.0067", "tiny@0.0009", "skin-seed0", "skin-seed1"]
@@ -151,7 +149,7 @@ def test_codecs_and_classifiers_are_trained_logged_registered_and_not_trained_ag
 
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_is_replaced_and_the_weights_are_those_of_an_undisturbed_run(
-    shards, tmp_path, one_thread
+    shards, tmp_path, one_thread, ray_session
 ):
     loop = dataclasses.replace(CODEC.loop, epochs=40, checkpoint_steps=1)
     chain = dataclasses.replace(CODEC, codec=dataclasses.replace(CODEC.codec, lambdas=(0.0067,)), loop=loop)
@@ -181,7 +179,7 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_weights_are_those_of_
 
 
 @pytest.mark.slow
-def test_a_model_that_diverges_fails_with_its_reason_and_the_others_finish(shards, tmp_path):
+def test_a_model_that_diverges_fails_with_its_reason_and_the_others_finish(shards, tmp_path, ray_session):
     loop = dataclasses.replace(CODEC.loop, clip_norm=0.0, optimizer=AdamConfig(learning_rate=1e12))
     wild = dataclasses.replace(CODEC, name="wild", loop=loop)
     message = r"2 of 3 models .*wild@0\.0067: the (loss|gradient) is .*wild@0\.0009: wild@0"

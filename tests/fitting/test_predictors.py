@@ -55,8 +55,7 @@ def shards(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+def here(own_store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
@@ -222,7 +221,7 @@ def test_two_ray_train_workers_come_to_the_weights_of_one_process(shards, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_job_trains_baselines_and_fair_phases_and_logs_them(shards, tmp_path, capsys):
+def test_a_job_trains_baselines_and_fair_phases_and_logs_them(shards, tmp_path, ray_session):
     from mlflow import MlflowClient
 
     training = dataclasses.replace(EYES, seeds=(0,), fair=(EoL2(lam=3.0),))

@@ -38,7 +38,7 @@ def test_an_address_that_is_none_is_named(address):
 def test_nobody_at_the_address_of_the_environment(silent_port):
     """As a job meets it: in a process of its own, through RAY_ADDRESS; Ray itself would wait for minutes."""
     code = (
-        "from greycard.streaming import session as s; s.CONNECT_SECONDS = 1.0\n"
+        "from greycard.streaming import cluster as s; s.CONNECT_SECONDS = 1.0\n"
         "try:\n    with s.session(s.SessionConfig()): pass\n"
         "except s.RayError as error: print('refused:', error)"
     )

@@ -26,13 +26,11 @@ def models(tmp_path_factory):
     return write_models(tmp_path_factory.mktemp("models"))
 
 
-def test_a_set_is_logged_with_its_account(models, tmp_path, monkeypatch, capsys):
+def test_a_set_is_logged_with_its_account(models, own_store, tmp_path, monkeypatch, capsys):
     from mlflow import MlflowClient
 
     monkeypatch.setattr(Part, "_stream", stream_here)
     monkeypatch.setattr("greycard.synthesis.run.session", lambda config: contextlib.nullcontext())
-    store = f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     home = tmp_path / "set"
     folder = str(models[0].weights).rpartition("/")[0]
     monkeypatch.chdir(folder)  # where relative weights are looked for without ``models``
@@ -57,7 +55,7 @@ def test_a_set_is_logged_with_its_account(models, tmp_path, monkeypatch, capsys)
     assert "40 images" not in said.out
     assert "36 train, 4 val images of kind by search" in said.out
     assert "warning: never lacks 10 of 10" in said.err
-    run = MlflowClient(tracking_uri=store).get_run(done.run_id)
+    run = MlflowClient(tracking_uri=own_store).get_run(done.run_id)
     assert run.info.status == "FINISHED"
     found = run.data.metrics
     assert (found["chosen"], found["short"], found["chosen/one"], found["short/never"]) == (40, 10, 10, 10)

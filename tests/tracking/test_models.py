@@ -36,7 +36,7 @@ def log(run, classifier, **more):
     )
 
 
-def test_mlflow_serves_what_was_logged(client, study, store, tmp_path, classifier, monkeypatch):
+def test_mlflow_serves_what_was_logged(client, study, tmp_path, classifier):
     import mlflow
 
     with job_run(study=study, name="train", directory=tmp_path / "job", config=Config()) as run:
@@ -44,7 +44,6 @@ def test_mlflow_serves_what_was_logged(client, study, store, tmp_path, classifie
         assert log(run, classifier) == uri
         run.set_alias(uri, "best")
     assert uri == "models:/test-eyes/1"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     model = mlflow.pyfunc.load_model(uri)
     codes = model.predict(classifier[1])
     assert {task: array.tolist() for task, array in codes.items()} == {
@@ -93,13 +92,13 @@ def test_paths(tmp_path):
 
 
 @pytest.mark.slow
-def test_over_http(tmp_path, classifier, monkeypatch):
+def test_over_http(new_store, tmp_path, classifier, monkeypatch):
     """The same through a tracking server that keeps the artifacts itself."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     uri = f"http://127.0.0.1:{port}"
-    backend = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "a")]
+    backend = ["--backend-store-uri", new_store(), "--artifacts-destination", str(tmp_path / "a")]
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     with (tmp_path / "server.log").open("w") as output:
         server = subprocess.Popen(

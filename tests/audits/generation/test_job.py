@@ -36,11 +36,9 @@ def job(shards, directory):
     )
 
 
-def test_one_run_with_a_child_a_system_is_continued(ray_session, tmp_path, monkeypatch, capsys):
+def test_one_run_with_a_child_a_system_is_continued(ray_session, own_store, tmp_path, monkeypatch, capsys):
     from mlflow import MlflowClient
 
-    store = f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "audit"
     first = job(write_kinds(tmp_path / "shards", counts=(15, 15, 15, 15)).uri, str(home))
@@ -51,7 +49,7 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, tmp_path, monke
     assert [item.table_sha256 for item in again.result.systems] == [item.table_sha256 for item in done.result.systems]
     assert "biased: discrepancy 0." in capsys.readouterr().out
 
-    client = MlflowClient(tracking_uri=store)
+    client = MlflowClient(tracking_uri=own_store)
     run = client.get_run(done.run_id)
     assert run.info.status == "FINISHED"
     children = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{done.run_id}'")

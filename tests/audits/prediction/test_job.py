@@ -44,11 +44,9 @@ def job(shards, directory):
     )
 
 
-def test_one_run_with_a_child_a_system_is_continued(ray_session, tmp_path, monkeypatch):
+def test_one_run_with_a_child_a_system_is_continued(ray_session, own_store, tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
-    store = f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     monkeypatch.chdir(tmp_path)
     shards = write_smiles(tmp_path / "shards", count=60).uri
     home = tmp_path / "audit"
@@ -58,7 +56,7 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, tmp_path, monke
     again = run_any(dataclasses.replace(first, audit=changed, title="Smiles"))
     assert done.run_id == again.run_id == json.loads((home / "mlflow_run.json").read_text())["run_id"]
 
-    client = MlflowClient(tracking_uri=store)
+    client = MlflowClient(tracking_uri=own_store)
     run = client.get_run(done.run_id)
     assert run.info.status == "FINISHED"
     children = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{done.run_id}'")

@@ -18,11 +18,6 @@ from greycard.streaming.pipeline import Resources
 from tests.streaming.doubles import write_tiles
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}")
-
-
 def job(shards, directory):
     return AuditJob(
         audit=RestorationAudit(
@@ -38,7 +33,7 @@ def job(shards, directory):
     )
 
 
-def test_a_job_submitted_again_elsewhere_continues_its_run(ray_session, store, tmp_path, monkeypatch):
+def test_a_job_submitted_again_elsewhere_continues_its_run(ray_session, own_store, tmp_path, monkeypatch):
     shards = write_tiles(tmp_path / "shards", count=20).uri
     home = tmp_path / "bucket" / "audit"
     runs = []

@@ -143,11 +143,6 @@ def test_recipes_survive_yaml(name):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
-
-
-@pytest.fixture(scope="module")
 def job(tmp_path_factory):
     session = SessionConfig(address="local", num_cpus=4, object_store_mb=100, progress=False)
     return dataclasses.replace(smoke(), directory=str(tmp_path_factory.mktemp("study")), session=session)
@@ -180,9 +175,7 @@ def studied(job, store, ray_session):
 
 
 @pytest.mark.slow
-def test_a_study_goes_on_after_a_failure_and_leaves_table_page_and_runs(job, store, studied):
-    from mlflow import MlflowClient
-
+def test_a_study_goes_on_after_a_failure_and_leaves_table_page_and_runs(job, client, studied):
     before, left = studied
     assert set(before) == {"judge-seed0", "measuring-seed1", "real-seed0", "finetune-seed0", "syn_bias-seed0"}
     assert finished(job) == before
@@ -208,7 +201,6 @@ def test_a_study_goes_on_after_a_failure_and_leaves_table_page_and_runs(job, sto
         gone = [name for name, count in made.items() if not count]
         assert not gone or any(f"By {method} not one image of {', '.join(gone)}" in note for note in left.notes)
 
-    client = MlflowClient(store)
     experiment = client.get_experiment_by_name("smoke").experiment_id
     runs = {run.info.run_name: run for run in client.search_runs([experiment], max_results=100)}
     assert set(runs) == {
@@ -229,8 +221,7 @@ def test_a_study_goes_on_after_a_failure_and_leaves_table_page_and_runs(job, sto
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_rows_are_added_later_and_one_that_diverges_is_left_out(job, store, studied, tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+def test_rows_are_added_later_and_one_that_diverges_is_left_out(job, client, studied, tmp_path):
     before, _ = studied
     home = Path(job.directory)
     sets = Sets(*(str(home / "shards" / name) for name in Sets._fields))
