@@ -15,6 +15,7 @@ from greycard.reports.generation.realism_sections import realism
 from greycard.reports.generation.verdict import headline, ratio, shortfalls
 from tests.reports.generation import examples
 from tests.reports.restoration.test_page import Page
+from tests.reports.undrawn import undrawn
 
 RACES = ("African", "East Asian", "Caucasian", "Middle Eastern")
 
@@ -25,6 +26,7 @@ def frames():
 
 
 @pytest.fixture(scope="module")
+@undrawn()
 def page(frames):
     return compose(page_of(frames))
 

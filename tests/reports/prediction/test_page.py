@@ -15,6 +15,7 @@ from greycard.reports.prediction.verdict import AcceptedCost
 from greycard.reports.prediction.words import DISPARITY_WORDS, Word, amount, change, number, share, span, value_label
 from tests.reports.prediction import examples
 from tests.reports.restoration.test_page import Page
+from tests.reports.undrawn import undrawn
 
 RACES = ("African", "Asian", "Caucasian", "Indian")
 
@@ -34,6 +35,7 @@ def frames(made):
 
 
 @pytest.fixture(scope="module")
+@undrawn()
 def page(frames):
     return compose(page_of(frames))
 
@@ -83,6 +85,7 @@ def test_the_headline_names_both_and_the_noise_floor(frames, page):
     assert f"about {after['noise_floor']:.4f}" in sentence
 
 
+@undrawn()
 def test_one_system_is_measured_against_chance(frames):
     one = {
         name: None if name == "squeezing" else frame[frame["system"] == "smile-seed0"] for name, frame in frames.items()
@@ -130,6 +133,7 @@ def test_squeezing_is_called_so_and_a_real_gain_is_not(page):
     assert squeezed.rows[0][2].startswith("0\N{NO-BREAK SPACE}%")
 
 
+@undrawn()
 def test_the_papers_rows_stand_beside_where_they_match(frames):
     table = frames["table"].assign(target="Smiling", sensitive="Male")
     bare = frames | {"table": table, "squeezing": None}
@@ -148,6 +152,7 @@ def test_where_the_paper_has_no_row_it_is_said(page):
     assert "source" not in block.tables[0].columns
 
 
+@undrawn()
 def test_several_seeds_are_one_arm_each(seeds):
     frames = examples.frames(seeds)
     arms = arms_of(frames["table"], frames["groups"])

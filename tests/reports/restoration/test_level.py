@@ -11,6 +11,7 @@ from greycard.reports.restoration.frames import chance_level, chance_text, cover
 from greycard.reports.restoration.headline import counts_as_found, headline
 from tests.reports.restoration.examples import ATTRIBUTES, audit_table
 from tests.reports.restoration.test_page import page_of
+from tests.reports.undrawn import undrawn
 
 SYSTEM = "hyperprior_celeba_like"
 
@@ -33,6 +34,7 @@ def test_it_is_read_from_the_frames(findings, level, covered, chance, number):
     assert (plain(coverage(frame)), plain(chance_text(frame)), chance_level(frame)) == (covered, chance, number)
 
 
+@undrawn()
 def test_sentences_tables_and_page_say_it(at_90):
     assert "90 % interval" in plain(" ".join(headline(at_90, "race").sentences))
     assert "difference [90 % interval]" in map(plain, tables.verdicts(at_90, "race", "skin_type").columns)

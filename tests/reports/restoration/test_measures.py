@@ -6,10 +6,12 @@ import pytest
 
 from greycard.metrics.descriptions import COLUMNS, Description
 from greycard.metrics.restoration.findings import FindingsConfig, summarise
+from greycard.reports.panels import to_png
 from greycard.reports.restoration import figures, tables
 from greycard.reports.restoration import pictures as compose
 from tests.reports.restoration.examples import ATTRIBUTES, audit_table
 from tests.reports.restoration.test_page import page_of
+from tests.reports.undrawn import undrawn
 
 SYSTEM = "hyperprior_celeba_like"
 
@@ -33,7 +35,9 @@ def test_it_has_a_table(blurred):
 
 
 def test_it_has_a_panel_of_the_distortion_figure(blurred):
-    panels = {axes.get_ylabel(): axes for axes in figures.distortion(blurred.groups, SYSTEM, "race").axes}
+    figure = figures.distortion(blurred.groups, SYSTEM, "race")
+    assert to_png(figure)
+    panels = {axes.get_ylabel(): axes for axes in figure.axes}
     assert list(panels) == [
         "PSNR [dB]",
         "SSIM [0 to 1]",
@@ -45,6 +49,7 @@ def test_it_has_a_panel_of_the_distortion_figure(blurred):
     assert set(lines["Indian"].get_ydata()) == {1.0}
 
 
+@undrawn()
 def test_its_table_of_differences_and_its_words_are_there(blurred):
     row = blurred.disparities.query("measure == 'blur' and system == @SYSTEM").iloc[0]
     assert (row["bias"], row["worst_group"]) == (4, "African")

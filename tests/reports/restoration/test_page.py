@@ -9,6 +9,7 @@ from greycard.reports.restoration import page as html
 from greycard.reports.restoration import pictures as compose
 from greycard.reports.restoration.headline import headline
 from tests.reports.restoration.examples import ATTRIBUTES, audit_table, write_reconstructions
+from tests.reports.undrawn import undrawn
 
 VOID = {"meta", "img", "br", "link", "hr"}
 
@@ -120,6 +121,7 @@ def test_an_audit_without_classifiers(findings):
     assert "no classifier" in page_of(bare)
 
 
+@undrawn()
 def test_sheets_and_comparisons_find_their_way_in(findings, tmp_path):
     write_reconstructions(tmp_path, audit_table(80, failed=0))
     made = compose.sections(findings, "race", ATTRIBUTES, reconstructions=tmp_path, images_per_group=1)

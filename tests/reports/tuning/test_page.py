@@ -11,6 +11,7 @@ from greycard.reports.tuning import page as search_page
 from greycard.reports.tuning.page import SearchPage, compose
 from tests.reports.prediction import examples
 from tests.reports.restoration.test_page import Page
+from tests.reports.undrawn import undrawn
 
 
 def page_of(**more):
@@ -39,6 +40,7 @@ def made():
 
 
 @pytest.fixture(scope="module")
+@undrawn()
 def plain():
     """A page of the search alone."""
     return compose(page_of())
@@ -106,6 +108,7 @@ def test_failed_and_stopped_trials_are_counted_and_listed(out, plain):
     assert [(row[0], row[1]) for row in tables[0].rows] == [("4", "failed"), ("7", "stopped"), ("11", "failed")]
 
 
+@undrawn()
 def test_no_failure_is_said_too(tmp_path):
     text = text_of(page_of(trials=examples.trials(8, failed=(), stopped=()), chosen={}), tmp_path)
     assert "None: every trial finished." in text
@@ -119,6 +122,7 @@ def test_a_search_in_which_all_failed(tmp_path):
     assert "<img" not in text
 
 
+@undrawn()
 def test_without_a_verdict_the_comparison_gives_it(made):
     comparison = examples.comparison(made)
     first = compose(page_of(comparison=comparison)).headline[0]
@@ -163,6 +167,7 @@ def test_three_goals_of_another_family():
     assert "accuracy" not in aim
 
 
+@undrawn()
 def test_metrics_are_found_with_or_without_where_they_were_measured(plain):
     trials = examples.trials().rename(columns=lambda name: name.replace("metric/", "metric/val/"))
     assert compose(page_of(trials=trials)).headline[1] == plain.headline[1]
@@ -183,6 +188,7 @@ def test_parts_that_do_not_fit_are_refused(more, message):
         compose(page_of(**more))
 
 
+@undrawn()
 def test_a_metric_of_no_number_is_a_dash_and_never_zero():
     trials = examples.trials(6, failed=(), stopped=())
     trials.loc[2, ["metric/ece", "metric/ece/seed0", "metric/ece/seed1"]] = np.nan
