@@ -1,9 +1,9 @@
-"""Benchmarks: each prints what it measured as JSON, both sides of a ratio from the same run, and logs it to MLflow.
+"""Benchmarks: each compares two sides of one run and prints a line per comparison, with both and their ratio.
 
     python -m jobs.bench streaming
     python -m jobs.bench memory --set config.large=20000
 
-Numbers belong to the machine and its load: read the ratios.
+All numbers go to MLflow and into a JSON file. They belong to the machine and its load: read the ratios.
 """
 
 import json
@@ -11,22 +11,15 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from greycard.tracking import job_run
 from jobs import command
-from jobs.benchmarks import by_group as by_group_bench
-from jobs.benchmarks import faces as faces_bench
-from jobs.benchmarks import joint as joint_bench
-from jobs.benchmarks import memory as memory_bench
-from jobs.benchmarks import search as search_bench
-from jobs.benchmarks import streaming as streaming_bench
-from jobs.benchmarks import stylegan2 as stylegan2_bench
-from jobs.benchmarks import tune as tune_bench
 from jobs.benchmarks.by_group import ByGroupConfig
 from jobs.benchmarks.faces import FacesBenchmarkConfig
 from jobs.benchmarks.joint import JointBenchmarkConfig
@@ -35,17 +28,6 @@ from jobs.benchmarks.search import SearchBenchmarkConfig
 from jobs.benchmarks.streaming import StreamingConfig
 from jobs.benchmarks.stylegan2 import StyleGan2BenchmarkConfig
 from jobs.benchmarks.tune import TuneConfig
-
-RUNS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
-    "streaming": streaming_bench.run,
-    "memory": memory_bench.run,
-    "joint": joint_bench.run,
-    "by_group": by_group_bench.run,
-    "faces": faces_bench.run,
-    "tune": tune_bench.run,
-    "stylegan2": stylegan2_bench.run,
-    "search": search_bench.run,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +56,27 @@ class BenchJob:
 
 
 def bench(job: BenchJob) -> dict[str, Any]:
-    """Measure, print and log."""
+    """Measure, print and log; returns the record."""
     name = job.config.kind
     started = time.strftime("%Y-%m-%dT%H%M%S")
-    with job_run(study=job.study, name=name, directory=f"{job.directory}/{name}-{started}", config=job) as tracked:
-        result = {"benchmark": name, "date": started, "machine": _machine(), **RUNS[name](job.config)}
-        tracked.log_metrics(numbers_of(result))
-    print(json.dumps(result, indent=2))
-    return result
+    home = Path(job.directory) / f"{name}-{started}"
+    with job_run(study=job.study, name=name, directory=home, config=job) as tracked:
+        found = job.config.measure()
+        record = {"benchmark": name, "date": started, "machine": _machine(), **found.record}
+        file = home / "result.json"
+        file.write_text(json.dumps(record, indent=2))
+        tracked.log_metrics(numbers_of(record))
+        tracked.log_artifact(file)
+    for comparison in found.comparisons:
+        print(f"{name}: {comparison.line}")
+    print(f"all numbers: {file}")
+    return record
 
 
-def numbers_of(result: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Return a result's numbers; one that is nested is named by its path, ``large/peak_mib``."""
+def numbers_of(record: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Return a record's numbers; one that is nested is named by its path, ``large/peak_mib``."""
     found: dict[str, float] = {}
-    for name, value in result.items():
+    for name, value in record.items():
         if isinstance(value, Mapping):
             found |= numbers_of(value, f"{prefix}{name}/")
         elif isinstance(value, int | float):
@@ -120,7 +109,7 @@ def by_group() -> BenchJob:
 
 
 def faces() -> BenchJob:
-    """Drawn faces a second at 64 pixels, with and without PNG encoding, on two threads."""
+    """Faces drawn per second at 64 pixels, on two threads, with PNG encoding against without."""
     return BenchJob(config=FacesBenchmarkConfig())
 
 
@@ -135,7 +124,7 @@ def stylegan2() -> BenchJob:
 
 
 def search() -> BenchJob:
-    """Accepted latents a second of the batched search on two actors against Algorithm 2 one latent at a time."""
+    """Accepted latents per second of the batched search on two actors against Algorithm 2 one latent at a time."""
     return BenchJob(config=SearchBenchmarkConfig())
 
 

@@ -45,6 +45,8 @@ FAMILIES = {
     "metrics": {"restoration", "prediction", "generation"},
 }
 
+NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}  # public, whatever they look like
+
 JOBS_LINES = 2500  # verbs, their tables of recipes, and benchmarks; everything else belongs in the package
 
 
@@ -124,6 +126,73 @@ def test_each_outside_system_has_one_house(path):
         for system, houses in HOUSES.items():
             if part != "jobs" and (name == system or name.startswith(system + ".")):
                 assert part in houses, f"{name_of(path)} imports {name}; only {houses} may"
+
+
+def is_private(name):
+    return any(part.startswith("_") and not part.endswith("__") for part in name.split("."))
+
+
+def root_of(node):
+    """The name that a chain of attributes starts from, as in ``root.module.Class.attribute``."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def is_call(node, *names):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+
+def bound_by_imports(tree):
+    """Local names that stand for something of another module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+
+
+def trespasses(source):
+    """Say where a module's text takes a private name of another module, or changes anything of another module."""
+    tree = ast.parse(source)
+    foreign = set(bound_by_imports(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+            if any(is_private(name) or name == "unittest" for name in names):
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Attribute) and root_of(node) in foreign:
+            if is_private(node.attr) and node.attr not in NAMED_TUPLE:
+                yield ast.unparse(node)
+            elif isinstance(node.ctx, ast.Store | ast.Del):
+                yield f"{ast.unparse(node)} = ..."
+        elif is_call(node, "setattr", "delattr") and root_of(node.args[0]) in foreign:
+            yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_nobody_takes_private_names_of_another_module_or_patches_it(path):
+    assert not list(trespasses(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from greycard.audits.run import _plan",
+        "from torch.nn.modules._functions import SyncBatchNorm",
+        "import a._b",
+        "from unittest import mock",
+        "from greycard import audits\naudits.run._plan(1)",
+        "import ray.data\nray.data.DataContext._set_current(None)",
+        "from greycard.audits import systems\nsystems.Decode = None",
+        "from greycard.audits import systems\nsetattr(systems, 'Decode', None)",
+    ],
+)
+def test_trespasses_are_seen(source):
+    assert len(list(trespasses(source))) == 1
+
+
+def test_a_module_may_do_as_it_likes_with_its_own_names():
+    source = "import a\nclass C:\n    def f(self):\n        self._x = C._y\n        return a.Row._fields, a.__version__"
+    assert not list(trespasses(source))
 
 
 def test_no_two_modules_import_each_other():

@@ -1,20 +1,23 @@
 """Bootstrap by group against fairlearn's MetricFrame, on the same numbers in the same run.
 
 Both resample rows with replacement and give the accuracy of every task in every group with percentile intervals.
-fairlearn computes a MetricFrame a resample; it is timed on fewer resamples and scaled linearly, which its own loop
-allows (one frame a resample), and the result says so. Set ``fairlearn_resamples=1000`` to measure it in full.
+fairlearn computes one MetricFrame per resample; it is timed on fewer resamples and scaled linearly, which its own loop
+allows (one frame per resample), and the result says so. Set ``fairlearn_resamples=1000`` to measure it in full.
 """
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from greycard.metrics.by_group import Groups, clusters_of, frame_of, means, partition
 from greycard.metrics.significance import Bootstrap, interval
+from jobs.benchmarks.timing import Comparison, Measured, timed
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,75 +47,78 @@ class ByGroupConfig:
         if not 1 <= self.fairlearn_resamples <= self.resamples:
             raise ValueError(f"fairlearn_resamples must be 1..{self.resamples}, got {self.fairlearn_resamples}")
 
+    def measure(self) -> Measured:
+        """Time both and check that they agree.
 
-def run(config: ByGroupConfig) -> dict[str, Any]:
-    """Time both and check that they agree; returns seconds, their ratio and the largest differences.
+        Intervals are compared where both come from equally many resamples, that is where fairlearn's are not scaled.
+        """
+        import fairlearn.metrics  # noqa: F401  before any clock starts
 
-    Intervals are compared where both come from equally many resamples, that is where fairlearn's are not extrapolated.
-    """
+        right, groups = _data(self)
+        (values, low, high), seconds = timed(lambda: _ours(self, right, groups, None))
+        people = np.arange(self.rows) // self.images_per_identity
+        of_people = Groups("group", groups.names, groups.codes[people])
+        _, of_identities = timed(lambda: _ours(self, right, of_people, people))
+        (theirs,), once = timed(lambda: _fairlearn(self, right, groups, 0))
+        (_, *ends), whole = timed(lambda: _fairlearn(self, right, groups, self.fairlearn_resamples))
+        scaled = once.clock + (whole.clock - once.clock) * self.resamples / self.fairlearn_resamples
+        rates = {"greycard": self.resamples / seconds.clock, "fairlearn": self.resamples / scaled}
+        extrapolated = self.fairlearn_resamples < self.resamples
+        return Measured(
+            (Comparison.of("bootstrap", "resamples/s", rates, at_least=20.0),),
+            {
+                "greycard_seconds": seconds.clock,
+                "greycard_identities_seconds": of_identities.clock,
+                "fairlearn_seconds_measured": whole.clock,
+                "fairlearn_resamples_measured": self.fairlearn_resamples,
+                "fairlearn_extrapolated": extrapolated,
+                "largest_difference_of_values": float(np.abs(values - theirs).max()),
+                "largest_difference_of_intervals": None if extrapolated else _apart((low, high), ends),
+            },
+        )
+
+
+def _data(config: ByGroupConfig) -> tuple[Floats, Groups]:
+    """Return random right (1) and wrong (0) answers, (rows, tasks), and the rows' groups."""
     random = np.random.default_rng(config.seed)
     codes = random.integers(0, config.groups, config.rows)
     right = (random.random((config.rows, config.tasks)) < 0.9 - 0.02 * codes[:, None]).astype(np.float64)
-    groups = Groups("group", tuple(f"g{number}" for number in range(config.groups)), codes)
-    seconds, values, low, high = _ours(config, right, groups, None)
-    identities = np.arange(config.rows) // config.images_per_identity
-    identities_seconds, *_ = _ours(config, right, Groups("group", groups.names, codes[identities]), identities)
-    once, resampling, theirs, their_low, their_high = _fairlearn(config, right, groups)
-    extrapolated = config.fairlearn_resamples < config.resamples
-    apart = max(np.abs(low - their_low).max(), np.abs(high - their_high).max())
-    scaled = once + resampling * config.resamples / config.fairlearn_resamples
-    return {
-        "rows": config.rows,
-        "tasks": config.tasks,
-        "groups": config.groups,
-        "resamples": config.resamples,
-        "greycard_seconds": seconds,
-        "greycard_identities_seconds": identities_seconds,
-        "fairlearn_seconds_measured": once + resampling,
-        "fairlearn_resamples_measured": config.fairlearn_resamples,
-        "fairlearn_seconds": scaled,
-        "fairlearn_extrapolated": extrapolated,
-        "ratio": scaled / seconds,
-        "target_ratio": 20.0,
-        "largest_difference_of_values": float(np.abs(values - theirs).max()),
-        "largest_difference_of_intervals": None if extrapolated else float(apart),
-    }
+    return right, Groups("group", tuple(f"g{number}" for number in range(config.groups)), codes)
 
 
-def _ours(config: ByGroupConfig, right: np.ndarray, groups: Groups, identities: np.ndarray | None) -> tuple[Any, ...]:
-    start = time.perf_counter()
+def _apart(ours: Sequence[Floats], theirs: Sequence[Floats]) -> float:
+    """Return the largest difference of interval ends."""
+    return max(float(np.abs(one - other).max()) for one, other in zip(ours, theirs, strict=True))
+
+
+def _ours(config: ByGroupConfig, right: Floats, groups: Groups, identities: Any) -> tuple[Floats, Floats, Floats]:
+    """Return the means by group (groups, tasks) and the ends of their intervals."""
     terms = means({f"task{number}": right[:, number] for number in range(config.tasks)})
     units = partition(groups, clusters_of(identities, config.rows))
     sums = units.sums(terms)
-    frame = frame_of(units, sums)
     replicates = Bootstrap.draw(units, config.resamples, config.seed).replicates(sums)
     low, high = interval(replicates, 0.95)
-    return time.perf_counter() - start, frame.values, low, high
+    return frame_of(units, sums).values, low, high
 
 
-def _fairlearn(config: ByGroupConfig, right: np.ndarray, groups: Groups) -> tuple[Any, ...]:
-    """Time fairlearn: the frame itself, and the seconds that its resamples add.
+def _fairlearn(config: ByGroupConfig, right: Floats, groups: Groups, resamples: int) -> tuple[Floats, ...]:
+    """Return the same of fairlearn; without resamples, the means alone.
 
     ``y_pred`` is the row, from which each metric looks its task up: the fewest columns for it to carry, and one frame
-    for all tasks, which is faster than a frame a task.
+    for all tasks, which is faster than one frame per task.
     """
     from fairlearn.metrics import MetricFrame
 
     def accuracy_of(task: int) -> Callable[[Any, Any], float]:
         return lambda _, rows: float(right[np.asarray(rows), task].mean())
 
-    def timed(**bootstrap: Any) -> tuple[Any, float]:
-        start = time.perf_counter()
-        frame = MetricFrame(
-            metrics={f"task{task}": accuracy_of(task) for task in range(config.tasks)},
-            y_true=np.ones(config.rows, np.int64),
-            y_pred=np.arange(config.rows),
-            sensitive_features=pd.Series(groups.codes, name="group"),
-            **bootstrap,
-        )
-        return frame, time.perf_counter() - start
-
-    _, once = timed()
-    frame, seconds = timed(n_boot=config.fairlearn_resamples, ci_quantiles=[0.025, 0.975], random_state=config.seed)
-    low, high = (ends.sort_index().to_numpy(float) for ends in frame.by_group_ci)
-    return once, seconds - once, frame.by_group.sort_index().to_numpy(float), low, high
+    bootstrap = {"n_boot": resamples, "ci_quantiles": [0.025, 0.975], "random_state": config.seed}
+    frame = MetricFrame(
+        metrics={f"task{task}": accuracy_of(task) for task in range(config.tasks)},
+        y_true=np.ones(config.rows, np.int64),
+        y_pred=np.arange(config.rows),
+        sensitive_features=pd.Series(groups.codes, name="group"),
+        **(bootstrap if resamples else {}),
+    )
+    ends = frame.by_group_ci if resamples else []
+    return tuple(part.sort_index().to_numpy(float) for part in (frame.by_group, *ends))

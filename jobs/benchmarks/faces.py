@@ -1,16 +1,16 @@
-"""Drawn faces a second: the drawing alone, and with PNG encoding as shards keep them.
+"""Faces drawn per second: with PNG encoding, as shards keep them, against the drawing alone.
 
-Nothing is compared here; the numbers are those of this machine, and the target is for two cores. Processor time is
-given too, which other programs disturb less.
+The numbers are those of this machine, and the target (of the drawing alone) is for two cores. Processor time is given
+too, which other programs disturb less.
 """
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from greycard.datasets.faces import FacesConfig, draw
 from greycard.datasets.pixels import encode_png
+from jobs.benchmarks.timing import Comparison, Measured, timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,29 +36,22 @@ class FacesBenchmarkConfig:
                 f"count, threads and warm_up must be at least 1, got {self.count}, {self.threads}, {self.warm_up}"
             )
 
-
-def run(config: FacesBenchmarkConfig) -> dict[str, Any]:
-    """Time the drawing, then the drawing and encoding; returns seconds, faces a second and bytes a face."""
-    _encode(FacesConfig(count=config.warm_up, size=config.size), config.threads)
-    faces = FacesConfig(count=config.count, size=config.size)
-    start, cpu = time.perf_counter(), time.process_time()
-    drawn = sum(len(batch.images) for batch in draw(faces, threads=config.threads))
-    drawing, cpu = time.perf_counter() - start, time.process_time() - cpu
-    start = time.perf_counter()
-    size = _encode(faces, config.threads)
-    encoding = time.perf_counter() - start
-    return {
-        "faces": drawn,
-        "size": config.size,
-        "threads": config.threads,
-        "drawing_seconds": drawing,
-        "drawing_faces_per_second": drawn / drawing,
-        "drawing_cpu_ms_per_face": 1e3 * cpu / drawn,
-        "with_png_seconds": encoding,
-        "with_png_faces_per_second": drawn / encoding,
-        "png_bytes_per_face": size / drawn,
-        "target_faces_per_second": 1500.0,
-    }
+    def measure(self) -> Measured:
+        """Time the drawing alone, then the drawing and encoding."""
+        _encode(FacesConfig(count=self.warm_up, size=self.size), self.threads)
+        faces = FacesConfig(count=self.count, size=self.size)
+        drawn, alone = timed(lambda: sum(len(batch.images) for batch in draw(faces, threads=self.threads)))
+        size, both = timed(lambda: _encode(faces, self.threads))
+        rates = {"with PNG files": drawn / both.clock, "drawn only": drawn / alone.clock}
+        return Measured(
+            (Comparison.of("faces", "faces/s", rates),),
+            {
+                "count": drawn,
+                "drawing_cpu_ms_per_face": 1e3 * alone.processor / drawn,
+                "png_bytes_per_face": size / drawn,
+                "target_faces_per_second": 1500.0,
+            },
+        )
 
 
 def _encode(faces: FacesConfig, threads: int) -> int:

@@ -2,13 +2,11 @@
 
 The network is untrained (speed does not depend on what it learned) and scaled so that its latents spread over several
 integers, as trained ones do. The serial side runs on the first images only where all would take too long; both sides
-are given in milliseconds an image, by the clock and by processor time, which other programs disturb less.
+are given in images per second of the clock and of processor time, which other programs disturb less.
 """
 
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -16,6 +14,8 @@ from torch import Tensor, nn
 
 from greycard.codecs import JointConfig
 from greycard.layers.weights import save_weights
+from greycard.protocols import Codec
+from jobs.benchmarks.timing import Comparison, Measured, Seconds, timed, torch_threads
 
 POINT = 0.0018
 
@@ -44,72 +44,71 @@ class JointBenchmarkConfig:
     spread: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check values."""
         if not 1 <= self.num_serial <= self.num_images:
             raise ValueError(f"num_serial must be 1..{self.num_images} (num_images), got {self.num_serial}")
 
-
-def run(config: JointBenchmarkConfig) -> dict[str, Any]:
-    """Measure both sides.
-
-    Returns:
-        Milliseconds an image of both sides, their ratio, whether pixels and payload bits are equal, and the sizes.
-    """
-    before = torch.get_num_threads()
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            return _measure(config, directory)
-    finally:
-        torch.set_num_threads(before)
+    def measure(self) -> Measured:
+        """Time both sides on the same images, and compare their pixels and payload bits."""
+        with torch_threads(self.threads), tempfile.TemporaryDirectory() as directory:
+            return _measure(self, directory)
 
 
-def _measure(config: JointBenchmarkConfig, directory: str) -> dict[str, Any]:
+@dataclass(slots=True)
+class _Totals:
+    """Of both sides, over the images so far."""
+
+    batched: Seconds = field(default_factory=Seconds)
+    serial: Seconds = field(default_factory=Seconds)
+    bits: float = 0.0
+    same_pixels: bool = True
+    same_bits: bool = True
+
+
+def _measure(config: JointBenchmarkConfig, directory: str) -> Measured:
     images = _images(config.num_images)
     plain = JointConfig(width=config.width, lambdas=(POINT,))
     network: Any = _network(plain, images[:16], config.spread)
     save_weights(directory, plain.export(network), plain.description())
-    codec = JointConfig(
-        width=config.width,
-        lambdas=(POINT,),
-        weights=(directory,),
-        compute_batch=config.compute_batch,
-        bitstreams=config.bitstreams,
+    codec = replace(
+        plain, weights=(directory,), compute_batch=config.compute_batch, bitstreams=config.bitstreams
     ).build()
     network.eval().update(force=True, update_quantiles=True)
-    _, warm_up, _ = _clock(lambda: codec.reconstruct(images[: 2 * config.compute_batch], POINT))
-    batched_clock = batched_cpu = serial_clock = serial_cpu = bits = 0.0
-    same_pixels = same_bits = True
+    _, warm_up = timed(lambda: codec.reconstruct(images[: 2 * config.compute_batch], POINT))
+    totals = _totals(config, codec, network, images)
+    counts = {"batched": (config.num_images, totals.batched), "serial": (config.num_serial, totals.serial)}
+    clock = {name: count / seconds.clock for name, (count, seconds) in counts.items()}
+    processor = {name: count / seconds.processor for name, (count, seconds) in counts.items()}
+    return Measured(
+        (
+            Comparison.of("restored", "images/s", clock),
+            Comparison.of("restored per processor time", "images/s", processor),
+        ),
+        {
+            "same_pixels": totals.same_pixels,
+            "same_payload_bits": totals.same_bits,
+            "mean_bits_per_pixel": totals.bits / config.num_images / 64**2,
+            "warm_up_seconds": warm_up.clock,
+            "torch_threads": torch.get_num_threads(),
+        },
+    )
+
+
+def _totals(config: JointBenchmarkConfig, codec: Codec, network: Any, images: Tensor) -> _Totals:
+    """Restore batch by batch, each right before its first images one by one, so that both see the same machine."""
+    totals = _Totals()
     share = config.num_serial / config.num_images
-    for start in range(0, config.num_images, config.compute_batch):  # in turn, so that both sides see the same machine
+    for start in range(0, config.num_images, config.compute_batch):
         block = images[start : start + config.compute_batch]
-        restored, clock, cpu = _clock(lambda block=block: codec.reconstruct(block, POINT))
-        batched_clock, batched_cpu = batched_clock + clock, batched_cpu + cpu
-        bits += float(restored.bits_estimated.sum())
+        restored, seconds = timed(lambda block=block: codec.reconstruct(block, POINT))
+        totals.batched = totals.batched.plus(seconds)
+        totals.bits += float(restored.bits_estimated.sum())
         for row in range(round(share * (start + len(block))) - round(share * start)):
             one = block[row : row + 1]
-            (pixels, payload), clock, cpu = _clock(lambda one=one: _serial(network, one))
-            serial_clock, serial_cpu = serial_clock + clock, serial_cpu + cpu
-            same_pixels &= torch.equal(pixels, restored.images[row])
-            same_bits &= not config.bitstreams or payload == int(restored.bits_payload[row])
-    serial, batched = 1e3 * serial_clock / config.num_serial, 1e3 * batched_clock / config.num_images
-    return {
-        "batched_ms_per_image": batched,
-        "serial_ms_per_image": serial,
-        "ratio": serial / batched,
-        "batched_cpu_ms_per_image": 1e3 * batched_cpu / config.num_images,
-        "serial_cpu_ms_per_image": 1e3 * serial_cpu / config.num_serial,
-        "cpu_ratio": (serial_cpu / config.num_serial) / (batched_cpu / config.num_images),
-        "same_pixels": same_pixels,
-        "same_payload_bits": same_bits,
-        "mean_bits_per_pixel": bits / config.num_images / 64**2,
-        "warm_up_seconds": warm_up,
-        "width": config.width,
-        "num_images": config.num_images,
-        "num_serial": config.num_serial,
-        "threads": torch.get_num_threads(),
-    }
+            (pixels, payload), seconds = timed(lambda one=one: _serial(network, one))
+            totals.serial = totals.serial.plus(seconds)
+            totals.same_pixels &= torch.equal(pixels, restored.images[row])
+            totals.same_bits &= not config.bitstreams or payload == int(restored.bits_payload[row])
+    return totals
 
 
 @torch.no_grad()
@@ -118,13 +117,6 @@ def _serial(network: Any, image: Tensor) -> tuple[Tensor, int]:
     coded = network.compress(image.float() / 255)
     x_hat = network.decompress(coded["strings"], coded["shape"])["x_hat"]
     return (x_hat[0] * 255).round().to(torch.uint8), 8 * sum(len(strings[0]) for strings in coded["strings"])
-
-
-def _clock(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Return a result, and the seconds it took by the clock and of the processor."""
-    clock, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    return result, time.perf_counter() - clock, time.process_time() - cpu
 
 
 def _images(count: int) -> Tensor:

@@ -1,21 +1,33 @@
 """Peak memory of an audit, of all its processes together, at two sizes of the data: it should hardly grow.
 
-Each size runs in a process of its own (shards are written by another one before), which is sampled with everything
-that it starts: the driver, Ray's head and every worker. Memory is the sum of proportional set sizes, in which a page
-that n processes share counts 1/n in each, so the object store counts once.
+Each audit runs in a process of its own (the shards are there before), which is sampled with everything that it starts:
+the driver, Ray's head and every worker. Memory is the sum of proportional set sizes, in which a page that n processes
+share counts 1/n in each, so the object store counts once.
 """
 
 import multiprocessing
-import tempfile
 import time
 from dataclasses import dataclass, replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psutil
+import torch
 
-SAMPLE_SECONDS = 0.25
+from greycard.audits.restoration.configs import RestorationAudit, System
+from greycard.audits.restoration.run import run
+from greycard.codecs import HyperpriorConfig
+from greycard.datasets.faces import FacesConfig
+from greycard.datasets.shards import write_shards
+from greycard.datasets.splits import SplitConfig
+from greycard.layers.weights import save_weights
+from greycard.metrics.full_reference.distortion import Mse, Psnr
+from greycard.streaming.cluster import SessionConfig
+from greycard.streaming.pipeline import Resources
+from jobs.benchmarks.timing import Comparison, Measured, workplace
+
+CODEC: Final = HyperpriorConfig(width="tiny", lambdas=(0.0018,), bitstreams=False)
+SAMPLE_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +39,7 @@ class MemoryConfig:
         large: images of the second.
         size: height and width of an image.
         actors: that hold the codec.
-        rows_per_block: images a block.
+        rows_per_block: images per block.
         object_store_mb: Ray's shared memory, in MiB.
         directory: where files go; "" is a temporary folder that is deleted.
     """
@@ -45,28 +57,18 @@ class MemoryConfig:
         if not 1 <= self.small < self.large:
             raise ValueError(f"memory.small must be at least 1 and below memory.large, got {self.small}, {self.large}")
 
-
-def run(config: MemoryConfig) -> dict[str, Any]:
-    """Measure both; ``ratio`` is the large run's peak over the small one's, ``target_ratio`` what it may reach."""
-    if not config.directory:
-        with tempfile.TemporaryDirectory(prefix="greycard-bench-") as folder:
-            return run(replace(config, directory=folder))
-    small, large = (_measure(config, images) for images in (config.small, config.large))
-    return {
-        "small": small,
-        "large": large,
-        "ratio": large["peak_mib"] / small["peak_mib"],
-        "target_ratio_at_most": 1.15,
-    }
+    def measure(self) -> Measured:
+        """Run both audits; the ratio is of the large one's peak to the small one's."""
+        with workplace(self.directory) as home:
+            small, large = (_measure(self, images, home / str(images)) for images in (self.small, self.large))
+        peaks = {"large": large["peak_mib"], "small": small["peak_mib"]}
+        runs = {"run of small": small, "run of large": large}
+        return Measured((Comparison.of("peak memory", "MiB", peaks, at_most=1.15),), runs)
 
 
-def _measure(config: MemoryConfig, images: int) -> dict[str, Any]:
-    spawn = multiprocessing.get_context("spawn")
-    home = Path(config.directory) / str(images)
-    writer = spawn.Process(target=_write, args=(config, images, home))
-    writer.start()
-    _finish(writer, "writing shards")
-    audit = spawn.Process(target=_audit, args=(config, home))
+def _measure(config: MemoryConfig, images: int, home: Path) -> dict[str, Any]:
+    _write(config, images, home)
+    audit = multiprocessing.get_context("spawn").Process(target=_audit, args=(config, home))
     start = time.perf_counter()
     audit.start()
     peak, processes = 0, 0
@@ -74,19 +76,14 @@ def _measure(config: MemoryConfig, images: int) -> dict[str, Any]:
         memory, count = _sample(psutil.Process(audit.pid))
         peak, processes = max(peak, memory), max(processes, count)
         audit.join(SAMPLE_SECONDS)
-    _finish(audit, "the audit")
+    if audit.exitcode != 0:
+        raise RuntimeError(f"the audit ended with exit code {audit.exitcode}")
     return {
         "images": images,
         "peak_mib": round(peak / 2**20, 1),
         "processes": processes,
         "seconds": round(time.perf_counter() - start, 1),
     }
-
-
-def _finish(process: BaseProcess, what: str) -> None:
-    process.join()
-    if process.exitcode != 0:
-        raise RuntimeError(f"{what} ended with exit code {process.exitcode}")
 
 
 def _sample(root: psutil.Process) -> tuple[int, int]:
@@ -106,35 +103,18 @@ def _sample(root: psutil.Process) -> tuple[int, int]:
 
 
 def _write(config: MemoryConfig, images: int, home: Path) -> None:
-    import torch
-
-    from greycard.codecs import HyperpriorConfig
-    from greycard.datasets.faces import FacesConfig
-    from greycard.datasets.shards import write_shards
-    from greycard.datasets.splits import SplitConfig
-    from greycard.layers.weights import save_weights
-
     split = SplitConfig(train=0.0, val=0.0, test=1.0)
     write_shards(FacesConfig(count=images, size=config.size), home / "shards", split=split)
-    codec = HyperpriorConfig(width="tiny", lambdas=(0.0018,))
     torch.manual_seed(0)
-    save_weights(home / "weights", codec.export(codec.network()), codec.description())
+    save_weights(home / "weights", CODEC.export(CODEC.network()), CODEC.description())
 
 
 def _audit(config: MemoryConfig, home: Path) -> None:
-    from greycard.audits.restoration.configs import RestorationAudit, System
-    from greycard.audits.restoration.run import run
-    from greycard.codecs import HyperpriorConfig
-    from greycard.metrics.full_reference.distortion import Mse, Psnr
-    from greycard.streaming.cluster import SessionConfig
-    from greycard.streaming.pipeline import Resources
-
-    codec = HyperpriorConfig(width="tiny", lambdas=(0.0018,), weights=(str(home / "weights"),), bitstreams=False)
     run(
         RestorationAudit(
             shards=str(home / "shards"),
             directory=str(home / "audit"),
-            systems=(System(name="tiny", codec=codec),),
+            systems=(System(name="tiny", codec=replace(CODEC, weights=(str(home / "weights"),))),),
             measures=(Mse(), Psnr()),
             size=config.size,
             resources=Resources(actors=config.actors, rows_per_block=config.rows_per_block),

@@ -1,16 +1,14 @@
-"""Accepted latents a second: the batched search in two actors against Algorithm 2 one latent at a time, in one run.
+"""Accepted latents per second: the batched search in two actors against Algorithm 2 one latent at a time, in one run.
 
 The serial side is Algorithm 2 as printed, with a queue, and generator and classifier called for one latent each time
 (in batches of one, so that nothing is padded). Both sides use the same weights, starts and steps, and the same number
-of latents a lineage; the clock of the batched side starts when its actors have loaded their models and searched a first
-row. The printed algorithm has no duplicate check: its near-duplicates count as accepted, those that the batched search
-leaves out do not. The generator has random weights, and so does the classifier, whose logits are centred on what the
-generator makes: how long a network takes does not depend on what it has learnt.
+of latents per lineage; the clock of the batched side starts when its actors have loaded their models and searched a
+first row. The printed algorithm has no duplicate check: its near-duplicates count as accepted, those that the batched
+search leaves out do not. The generator has random weights, and so does the classifier, whose logits are centred on what
+the generator makes: how long a network takes does not depend on what it has learnt.
 """
 
-import statistics
 import tempfile
-import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +27,7 @@ from greycard.latent_search.near import nearness
 from greycard.latent_search.search import Scales, search
 from greycard.layers.weights import save_weights
 from greycard.streaming.cluster import SessionConfig, session
+from jobs.benchmarks.timing import Comparison, Measured, in_turns, timed, torch_threads
 
 TASK: Final = "kind"
 CLASSES: Final = tuple(map(str, range(10)))
@@ -75,6 +74,25 @@ class SearchBenchmarkConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
+    def measure(self) -> Measured:
+        """Time both in turns; near-duplicates are those of the first round."""
+        with tempfile.TemporaryDirectory() as folder, session(SessionConfig(address="local", progress=False)):
+            models = Models(*random_models(self, Path(folder)))
+            classes = classes_seen(models)
+            rows = [(classes[index % len(classes)], index * self.search.start_budget) for index in range(self.lineages)]
+            actors = [ray.remote(num_cpus=1)(Searcher).remote(self, models) for _ in range(self.actors)]
+            ray.get([actor.search.remote(rows[:1]) for actor in actors])  # type: ignore[attr-defined]
+            turns = {
+                "batched": lambda _: _batched(actors, rows),
+                "serial": lambda _: _serial(self, models, rows[: self.serial_lineages]),
+            }
+            sides = in_turns(turns, self.rounds)
+        rates = {name: [side.accepted / side.seconds for side in found] for name, found in sides.items()}
+        return Measured(
+            (Comparison.of("accepted latents", "latents/s", rates, at_least=8.0),),
+            {f"{name}_near_duplicates": found[0].near for name, found in sides.items()},
+        )
+
 
 class Models(NamedTuple):
     """Both configs, with weights."""
@@ -83,7 +101,7 @@ class Models(NamedTuple):
     classifier: ResNetConfig
 
     def labeller(self, batch: int = 0) -> GeneratorLabeller:
-        """Build both; ``batch`` images a forward pass instead of their own."""
+        """Build both; ``batch`` images per forward pass instead of their own."""
         generator, classifier = self
         if batch:
             generator, classifier = replace(generator, compute_batch=batch), replace(classifier, compute_batch=batch)
@@ -96,31 +114,6 @@ class Timed(NamedTuple):
     seconds: float
     accepted: int
     near: float
-
-
-def run(config: SearchBenchmarkConfig) -> dict[str, Any]:
-    """Time both; returns accepted latents a second of each, their ratio and the near-duplicates of both."""
-    with tempfile.TemporaryDirectory() as folder, session(SessionConfig(address="local", progress=False)):
-        models = Models(*random_models(config, Path(folder)))
-        classes = classes_seen(models)
-        rows = [(classes[index % len(classes)], index * config.search.start_budget) for index in range(config.lineages)]
-        actors = [ray.remote(num_cpus=1)(Searcher).remote(config, models) for _ in range(config.actors)]
-        ray.get([actor.search.remote(rows[:1]) for actor in actors])  # type: ignore[attr-defined]
-        pairs = []
-        for _ in range(config.rounds):
-            pairs.append((_serial(config, models, rows[: config.serial_lineages]), _batched(actors, rows)))
-    rates = [tuple(side.accepted / side.seconds for side in pair) for pair in pairs]
-    return {
-        "lineages": config.lineages,
-        "serial_lineages": config.serial_lineages,
-        "actors": config.actors,
-        "serial_latents_per_second": statistics.median(serial for serial, _ in rates),
-        "batched_latents_per_second": statistics.median(batched for _, batched in rates),
-        "ratio": statistics.median(batched / serial for serial, batched in rates),
-        "target_ratio": 8.0,
-        "serial_near_duplicates": pairs[0][0].near,
-        "batched_near_duplicates": pairs[0][1].near,
-    }
 
 
 def random_models(config: SearchBenchmarkConfig, folder: Path) -> tuple[StyleGan2Config, ResNetConfig]:
@@ -207,25 +200,20 @@ def serial(
 
 
 def _serial(config: SearchBenchmarkConfig, models: Models, rows: list[tuple[int, int]]) -> Timed:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         labeller = models.labeller(batch=1)
         scale, near = Scales.measure(models.labeller(), config.search).steps, near_of(config, models.labeller())
         serial(labeller, replace(config.search, cap=2), scale, rows[0])  # warm up
-        start = time.perf_counter()
-        found = [serial(labeller, config.search, scale, row) for row in rows]
-        seconds = time.perf_counter() - start
-    finally:
-        torch.set_num_threads(threads)
+        found, seconds = timed(lambda: [serial(labeller, config.search, scale, row) for row in rows])
     accepted = sum(len(latents) for latents, _ in found)
-    return Timed(seconds, accepted, sum(repeats(features, near) for _, features in found) / accepted)
+    return Timed(seconds.clock, accepted, sum(repeats(features, near) for _, features in found) / accepted)
 
 
 def _batched(actors: list[Any], rows: list[tuple[int, int]]) -> Timed:
-    start = time.perf_counter()
-    parts = ray.get([actor.search.remote(rows[index :: len(actors)]) for index, actor in enumerate(actors)])
-    seconds = time.perf_counter() - start
+    shares = [rows[index :: len(actors)] for index in range(len(actors))]
+    parts, seconds = timed(
+        lambda: ray.get([actor.search.remote(share) for actor, share in zip(actors, shares, strict=True)])
+    )
     counts = [lineage for part in parts for lineage in part]
     accepted = sum(count for count, _ in counts)
-    return Timed(seconds, accepted, sum(near for _, near in counts) / accepted)
+    return Timed(seconds.clock, accepted, sum(near for _, near in counts) / accepted)

@@ -8,21 +8,19 @@ ends when the audit table is written. Shown as well: the time from when the last
 start of the processes that read, and how long the first actor waited for its first block.
 """
 
+import itertools
 import os
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from unittest import mock
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from greycard.audits import systems
 from greycard.audits.restoration.configs import RestorationAudit, System
-from greycard.audits.restoration.run import run as run_audit
+from greycard.audits.restoration.run import plan
 from greycard.audits.restoration.tables import build_table
 from greycard.audits.tables import write_table
 from greycard.codecs import HyperpriorConfig
@@ -34,10 +32,10 @@ from greycard.datasets.splits import SplitConfig
 from greycard.datasets.storage import Folder
 from greycard.layers.weights import save_weights
 from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
-from greycard.protocols import Codec, Restored
+from greycard.protocols import Codec
 from greycard.streaming.cluster import SessionConfig
-from greycard.streaming.decode import Decode
-from greycard.streaming.pipeline import Resources
+from greycard.streaming.pipeline import Resources, Stage, Table
+from jobs.benchmarks.timing import Comparison, Measured, timed, torch_threads, workplace
 
 LAMBDA = 0.0018
 MEASURES = (Mse(), Psnr(), Ssim())
@@ -53,7 +51,7 @@ class StreamingConfig:
         width: of the Hyperprior.
         bitstreams: also write real entropy-coded bytes.
         actors: that hold the codec; the bare loop gets as many torch threads.
-        rows_per_block: images a block, and a batch of the bare loop.
+        rows_per_block: images per block, and a batch of the bare loop.
         directory: where files go; "" is a temporary folder that is deleted.
     """
 
@@ -66,36 +64,30 @@ class StreamingConfig:
     rows_per_block: int = 256
     directory: str = ""
 
-
-def run(config: StreamingConfig) -> dict[str, Any]:
-    """Time both; ``ratio`` is streamed over bare throughput, ``target_ratio`` what it should reach."""
-    if not config.directory:
-        with tempfile.TemporaryDirectory(prefix="greycard-bench-") as folder:
-            return run(replace(config, directory=folder))
-    home = Path(config.directory)
-    split = SplitConfig(train=0.0, val=0.0, test=1.0)
-    faces = FacesConfig(count=config.images, size=config.size)
-    manifest = write_shards(faces, home / "shards", split=split, rows_per_shard=2048, row_group_rows=256)
-    codec = _codec(config, home / "weights")
-    load, bare = _bare(config, codec, manifest, home / "bare")
-    stream = _streamed(config, codec, manifest, home / "streamed")
-    return {
-        "images": config.images,
-        "size": config.size,
-        "width": config.width,
-        "threads": config.actors,
-        "bare_seconds": bare,
-        "bare_images_per_second": config.images / bare,
-        "bare_load_seconds": load,
-        "streamed_seconds": stream.seconds,
-        "streamed_images_per_second": config.images / stream.seconds,
-        "streamed_start_up_seconds": stream.start_up,
-        "streamed_seconds_from_ready_actors": stream.from_ready,
-        "streamed_seconds_before_first_codec_call": stream.before_codec,
-        "ratio": bare / stream.seconds,
-        "ratio_from_ready_actors": bare / stream.from_ready,
-        "target_ratio": 0.95,
-    }
+    def measure(self) -> Measured:
+        """Time the bare loop, then the stream."""
+        with workplace(self.directory) as home:
+            faces = FacesConfig(count=self.images, size=self.size)
+            split = SplitConfig(train=0.0, val=0.0, test=1.0)
+            manifest = write_shards(faces, home / "shards", split=split, rows_per_shard=2048, row_group_rows=256)
+            codec = _codec(self, home / "weights")
+            load, bare = _bare(self, codec, manifest, home / "bare")
+            stream = _streamed(self, codec, manifest, home / "streamed")
+        rates = {"streamed": self.images / stream.seconds, "bare loop": self.images / bare}
+        from_ready = {**rates, "streamed": self.images / stream.from_ready}
+        return Measured(
+            (
+                Comparison.of("throughput", "images/s", rates, at_least=0.95),
+                Comparison.of("throughput from ready actors", "images/s", from_ready),
+            ),
+            {
+                "bare_load_seconds": load,
+                "bare_seconds": bare,
+                "streamed_seconds": stream.seconds,
+                "streamed_start_up_seconds": stream.start_up,
+                "streamed_seconds_before_first_block": stream.before_first,
+            },
+        )
 
 
 def _codec(config: StreamingConfig, directory: Path) -> HyperpriorConfig:
@@ -112,25 +104,25 @@ def _codec(config: StreamingConfig, directory: Path) -> HyperpriorConfig:
 
 def _bare(config: StreamingConfig, codec: HyperpriorConfig, manifest: Manifest, directory: Path) -> tuple[float, float]:
     """Return the seconds to load the model and those of the loop."""
-    torch.set_num_threads(config.actors)
-    start = time.perf_counter()
-    model = codec.build()
-    load = time.perf_counter() - start
     directory.mkdir()
-    start = time.perf_counter()
-    number = 0
+    with torch_threads(config.actors):
+        model, load = timed(codec.build)
+        _, loop = timed(lambda: _restore_all(config, model, manifest, directory))
+    return load.clock, loop.clock
+
+
+def _restore_all(config: StreamingConfig, model: Codec, manifest: Manifest, directory: Path) -> None:
+    """Restore every image of the shards, block by block, and write the audit table."""
+    numbers = itertools.count()
     for file in manifest.files("test"):
         for batch in pq.ParquetFile(file).iter_batches(batch_size=config.rows_per_block):
-            pq.write_table(
-                _restored(pa.Table.from_batches([batch]), model, config.size), directory / f"{number}.parquet"
-            )
-            number += 1
+            restored = _restored(pa.Table.from_batches([batch]), model, config.size)
+            pq.write_table(restored, directory / f"{next(numbers)}.parquet")
     write_table(build_table(Folder.open(directory), "bare"), Folder.open(directory / "audit"), "bare.parquet")
-    return load, time.perf_counter() - start
 
 
 def _restored(table: pa.Table, model: Codec, size: int) -> pa.Table:
-    """Decode a batch, restore it and compare: one row an image, as simply as it can be written."""
+    """Decode a batch, restore it and compare: one row per image, as simply as it can be written."""
     arrays = [decode_image(data, size=size) for data in table["image"].to_pylist()]
     images = torch.stack([torch.from_numpy(array).permute(2, 0, 1) for array in arrays])
     with torch.inference_mode():
@@ -153,41 +145,37 @@ class Stream(NamedTuple):
     Attributes:
         start_up: until the first task decodes.
         seconds: from then to the written audit table.
-        from_ready: from when the last actor had its model to the written audit table.
-        before_codec: part of ``seconds`` before the first actor got its first block.
+        from_ready: from when the last actor had its models to the written audit table.
+        before_first: part of ``seconds`` before the first actor got its first block.
     """
 
     start_up: float
     seconds: float
     from_ready: float
-    before_codec: float
+    before_first: float
 
 
 def _streamed(config: StreamingConfig, codec: HyperpriorConfig, manifest: Manifest, directory: Path) -> Stream:
     marks = directory / "marks"
     marks.mkdir(parents=True)
-
-    def timed_decode(*values: Any) -> TimedDecode:
-        return TimedDecode(Decode(*values), str(marks))
-
-    ends: list[float] = []
     start = time.time()
-    with mock.patch.object(systems, "Decode", timed_decode):  # an audit has no hook for clocks, and needs none
-        run_audit(
-            RestorationAudit(
-                shards=manifest.uri,
-                directory=str(directory),
-                systems=(System(name="streamed", codec=TimedConfig(codec, str(marks))),),  # type: ignore[arg-type]
-                measures=MEASURES,
-                size=config.size,
-                resources=Resources(actors=config.actors, rows_per_block=config.rows_per_block),
-                ray=SessionConfig(address="local"),
-            ),
-            on_system_done=lambda _: ends.append(time.time()),
+    planned = plan(
+        RestorationAudit(
+            shards=manifest.uri,
+            directory=str(directory),
+            systems=(System(name="streamed", codec=codec),),
+            measures=MEASURES,
+            size=config.size,
+            resources=Resources(actors=config.actors, rows_per_block=config.rows_per_block),
+            ray=SessionConfig(address="local"),
         )
-    decode, codec_call = min(_times(marks, "decode")), min(_times(marks, "codec"))
-    ready = max(_times(marks, "ready"))
-    return Stream(decode - start, ends[0] - decode, ends[0] - ready, codec_call - decode)
+    )
+    (system,) = planned.systems
+    marked = replace(system, decode=MarkedDecode(system.decode, marks), stage=MarkedStage(system.stage, marks))
+    ends: list[float] = []
+    replace(planned, systems=(marked,)).run(on_system_done=lambda _: ends.append(time.time()))
+    decode, first, ready = min(_times(marks, "decode")), min(_times(marks, "block")), max(_times(marks, "ready"))
+    return Stream(decode - start, ends[0] - decode, ends[0] - ready, first - decode)
 
 
 def _mark(folder: Path, what: str) -> None:
@@ -200,42 +188,31 @@ def _times(folder: Path, what: str) -> list[float]:
 
 
 @dataclass(frozen=True)
-class TimedDecode:
-    """The decoding stage, with a note of when each block is begun."""
+class MarkedDecode:
+    """The decoding of blocks, with a note of when each is begun."""
 
-    decode: Decode
-    marks: str
+    decode: Table
+    marks: Path
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Decode a block."""
-        _mark(Path(self.marks), "decode")
+        _mark(self.marks, "decode")
         return self.decode(table)
 
 
 @dataclass(frozen=True)
-class TimedConfig:
-    """A codec's config that notes when each actor is ready, and when it starts on its first block."""
+class MarkedStage:
+    """What actors do, with a note of when each is ready and when it begins a block."""
 
-    codec: HyperpriorConfig
-    marks: str
+    stage: Stage
+    marks: Path
 
-    def build(self) -> "TimedCodec":
-        """Build the codec."""
-        codec = self.codec.build()
-        _mark(Path(self.marks), "ready")
-        return TimedCodec(codec, Path(self.marks))
+    def build(self) -> Table:
+        """Build the stage."""
+        call = self.stage.build()
+        _mark(self.marks, "ready")
+        return lambda table: self._begin(call, table)
 
-
-class TimedCodec:
-    """The codec, with a note of its first call."""
-
-    def __init__(self, codec: Codec, marks: Path) -> None:
-        self.codec, self.marks, self.points = codec, marks, codec.points
-        self.noted = False
-
-    def reconstruct(self, images: torch.Tensor, point: float, seeds: torch.Tensor) -> Restored:
-        """Restore a batch."""
-        if not self.noted:
-            self.noted = True
-            _mark(self.marks, "codec")
-        return self.codec.reconstruct(images, point, seeds)
+    def _begin(self, call: Table, table: pa.Table) -> pa.Table:
+        _mark(self.marks, "block")
+        return call(table)

@@ -1,14 +1,13 @@
 """Training a StyleGAN2: steps of ``greycard.training.stylegan2.loop`` against a plain loop over the same modules.
 
 Both train the same networks on the same images with the same batch, losses, lazy R1, Adam and averaged weights, in
-turns. The plain loop has no seeds a step, no means, no checks of numbers and no share loss. The least processor time of
-all rounds is compared, which other programs disturb less than a mean or the clock; the clock's ratio is given too.
+turns. The plain loop has no seeds per step, no means, no checks of numbers and no share loss. The least processor time
+of all rounds is compared, which other programs disturb less than a mean or the clock; the clock's ratio is given too.
 """
 
 import copy
-import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from greycard.training.session import Session
 from greycard.training.stylegan2.config import AdversarialConfig
 from greycard.training.stylegan2.loop import train_adversarial
 from greycard.training.stylegan2.terms import discriminator_loss, generator_loss, lazy_adam, r1_penalty
+from jobs.benchmarks.timing import Comparison, Measured, Seconds, in_turns, now, torch_threads
 
 TARGET = 1.05
 
@@ -75,70 +75,39 @@ class StyleGan2BenchmarkConfig:
         shown = self.batch * self.steps
         return AdversarialConfig.preset("small32", images=2 * shown, batch=self.batch, report_images=shown)
 
-
-@dataclass(frozen=True, slots=True)
-class _Times:
-    """Of the timed steps of one round, in seconds."""
-
-    clock: float
-    processor: float
-
-
-def run(config: StyleGan2BenchmarkConfig) -> dict[str, Any]:
-    """Time both loops in turns; returns milliseconds a step, images a second and the ratios of the least."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        images = torch.randint(
-            0, 256, (512, 3, config.size, config.size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    def measure(self) -> Measured:
+        """Time both loops in turns; each side is its least time of all rounds."""
+        shape, seed = (512, 3, self.size, self.size), torch.Generator().manual_seed(0)
+        images = torch.randint(0, 256, shape, generator=seed, dtype=torch.uint8)
+        turns = {"greycard": lambda _: _ours(self, images), "plain loop": lambda _: _plain(self, images)}
+        with torch_threads(1):
+            sides = in_turns(turns, self.rounds)
+        clock = {name: 1e3 * min(item.clock for item in sides[name]) / self.steps for name in turns}
+        processor = {name: 1e3 * min(item.processor for item in sides[name]) / self.steps for name in turns}
+        return Measured(
+            (
+                Comparison.of("processor time per step", "ms", processor, at_most=TARGET),
+                Comparison.of("time per step", "ms", clock),
+            ),
+            {f"images_per_second_{name}": 1e3 * self.batch / clock[name] for name in turns},
         )
-        loops = {"ours": _ours, "plain": _plain}
-        times: dict[str, list[_Times]] = {name: [] for name in loops}
-        for number in range(config.rounds):
-            for name in sorted(loops, reverse=bool(number % 2)):  # neither is always first
-                times[name].append(loops[name](config, images))
-    finally:
-        torch.set_num_threads(threads)
-    found: dict[str, Any] = {"batch": config.batch, "steps": config.steps, "rounds": config.rounds}
-    for name, taken in times.items():
-        clock = min(item.clock for item in taken)
-        processor = min(item.processor for item in taken)
-        found[name] = {
-            "step_ms": 1e3 * clock / config.steps,
-            "step_cpu_ms": 1e3 * processor / config.steps,
-            "images_per_second": config.batch * config.steps / clock,
-        }
-    return found | {
-        "ratio_cpu": found["ours"]["step_cpu_ms"] / found["plain"]["step_cpu_ms"],
-        "ratio_clock": found["ours"]["step_ms"] / found["plain"]["step_ms"],
-        "target_ratio": TARGET,
-    }
 
 
-def _now() -> _Times:
-    return _Times(time.perf_counter(), time.process_time())
-
-
-def _since(start: _Times) -> _Times:
-    now = _now()
-    return _Times(now.clock - start.clock, now.processor - start.processor)
-
-
-def _ours(config: StyleGan2BenchmarkConfig, images: Tensor) -> _Times:
-    stamps: list[_Times] = []
+def _ours(config: StyleGan2BenchmarkConfig, images: Tensor) -> Seconds:
+    stamps: list[Seconds] = []
     train_adversarial(
         config.network.network(),
         config.network.discriminator(),
         Examples(images, {}),
         config.training,
-        Session(report=lambda *_: stamps.append(_now())),
+        Session(report=lambda *_: stamps.append(now())),
         latent=config.latent,
     )
     first, last = stamps[0], stamps[-1]
-    return _Times(last.clock - first.clock, last.processor - first.processor)
+    return last.since(first)
 
 
-def _plain(config: StyleGan2BenchmarkConfig, images: Tensor) -> _Times:
+def _plain(config: StyleGan2BenchmarkConfig, images: Tensor) -> Seconds:
     training = config.training
     layout = torch.channels_last if training.channels_last else torch.contiguous_format
     generator, discriminator = (
@@ -147,10 +116,10 @@ def _plain(config: StyleGan2BenchmarkConfig, images: Tensor) -> _Times:
     average = copy.deepcopy(generator).requires_grad_(False)
     g_optimizer = lazy_adam(list(generator.parameters()), training.learning_rate, 0)
     d_optimizer = lazy_adam(list(discriminator.parameters()), training.learning_rate, training.gamma_every)
-    start = _now()
+    start = now()
     for step in range(2 * config.steps):
         if step == config.steps:
-            start = _now()
+            start = now()
         real = images[torch.randint(len(images), (config.batch,))].float() / 127.5 - 1.0
 
         discriminator.requires_grad_(False)
@@ -168,7 +137,7 @@ def _plain(config: StyleGan2BenchmarkConfig, images: Tensor) -> _Times:
             penalty = r1_penalty(discriminator(real), real)
             _step(d_optimizer, training.gamma / 2 * training.gamma_every * penalty.mean())
         _follow(average, generator, training.average_decay((step + 1) * config.batch))
-    return _since(start)
+    return now().since(start)
 
 
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

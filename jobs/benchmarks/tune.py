@@ -20,6 +20,7 @@ from typing import Any, Literal
 from greycard.streaming.cluster import SessionConfig, session
 from greycard.tracking import job_run
 from greycard.tuning import Float, Goal, Parameter, SearchConfig, Trial, search
+from jobs.benchmarks.timing import Comparison, Measured, in_turns
 
 SPACE: Mapping[str, Parameter] = {"lam": Float(low=0.1, high=1000.0, log=True)}
 GOALS = (Goal(metric="loss"),)
@@ -52,33 +53,24 @@ class TuneConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-
-def run(config: TuneConfig) -> dict[str, Any]:
-    """Time both; returns seconds after start-up, their ratio and what logging took."""
-    plain, tuned, trials, startup = [], [], [], []
-    shares: dict[str, list[float]] = {"logging": [], "logging_cpu": [], "held": []}
-    with tempfile.TemporaryDirectory() as folder, session(SessionConfig(address="local", progress=False)):
-        for number in range(config.rounds):
-            plain.append(_plain(config))
-            seconds, inside = _tuned(config, Path(folder) / str(number))
-            tuned.append(seconds["search"])
-            for name, values in shares.items():
-                values.append(seconds[name] / seconds["search"])
-            startup.append(seconds["startup"])
-            trials.append(inside)
-    return {
-        "trials": config.trials,
-        "concurrent": config.concurrent,
-        "rounds": config.rounds,
-        "plain_seconds": statistics.median(plain),
-        "search_seconds": statistics.median(tuned),
-        "ratio": statistics.median(ours / theirs for ours, theirs in zip(tuned, plain, strict=True)),
-        "target_ratio": 1.1,
-        "trial_seconds": statistics.median(trials),
-        "startup_seconds": statistics.median(startup),
-        **{f"{name}_share": statistics.median(values) for name, values in shares.items()},
-        "target_share": 0.05,
-    }
+    def measure(self) -> Measured:
+        """Time both in turns, after their start-up."""
+        with tempfile.TemporaryDirectory() as folder, session(SessionConfig(address="local", progress=False)):
+            turns = {
+                "search": lambda number: _tuned(self, Path(folder) / str(number)),
+                "plain loop": lambda _: {"search": _plain(self)},
+            }
+            sides = in_turns(turns, self.rounds)
+        seconds = {name: [found["search"] for found in sides[name]] for name in turns}
+        shares = {
+            f"{name}_share": statistics.median(found[name] / found["search"] for found in sides["search"])
+            for name in ("logging", "logging_cpu", "held")
+        }
+        times = {
+            f"{name}_seconds": statistics.median(found[name] for found in sides["search"])
+            for name in ("trial", "startup")
+        }
+        return Measured((Comparison.of("time", "s", seconds, at_most=1.1),), {**times, **shares, "target_share": 0.05})
 
 
 def train(settings: Mapping[str, Any], config: TuneConfig, report: Any) -> float:
@@ -104,8 +96,8 @@ def train(settings: Mapping[str, Any], config: TuneConfig, report: Any) -> float
     return loss.item()
 
 
-def _tuned(config: TuneConfig, directory: Path) -> tuple[dict[str, float], float]:
-    """Return the search's seconds and its median trial."""
+def _tuned(config: TuneConfig, directory: Path) -> dict[str, float]:
+    """Return the search's seconds by what they went into, with those of its median trial."""
     how = SearchConfig(trials=config.trials, concurrent=config.concurrent, seed=config.seed)
     with job_run(study="bench", name="tune: the search", directory=directory, config=how) as parent:
         result = search(
@@ -120,7 +112,7 @@ def _tuned(config: TuneConfig, directory: Path) -> tuple[dict[str, float], float
             identity={},
             progress=False,
         )
-    return result.seconds, float(result.trials["seconds"].median())
+    return {**result.seconds, "trial": float(result.trials["seconds"].median())}
 
 
 def _trial(trial: Trial, config: TuneConfig) -> dict[str, float]:

@@ -26,13 +26,13 @@ def silent_port():
 def test_a_head_that_does_not_answer_is_an_error(silent_port, monkeypatch, scheme):
     monkeypatch.setattr(sessions, "CONNECT_SECONDS", 1.0)
     with pytest.raises(RayError, match=r"no Ray answers .* within 1 s.*RAY_ADDRESS"):
-        sessions._check_reachable(f"{scheme}127.0.0.1:{silent_port}")
+        sessions.check_reachable(f"{scheme}127.0.0.1:{silent_port}")
 
 
 @pytest.mark.parametrize("address", ["somewhere", "host:port", "ray://"])
 def test_an_address_that_is_none_is_named(address):
     with pytest.raises(RayError, match="host:port"):
-        sessions._check_reachable(address)
+        sessions.check_reachable(address)
 
 
 def test_nobody_at_the_address_of_the_environment(silent_port):

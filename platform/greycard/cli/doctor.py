@@ -98,11 +98,11 @@ def _ray() -> Finding:
         return Finding("ray", OFF, "RAY_ADDRESS is not set: each job starts Ray on this machine")
     import ray
 
-    from greycard.streaming.cluster import AUTO, LOCAL, RayError, SessionConfig, _check_reachable, session
+    from greycard.streaming.cluster import AUTO, LOCAL, RayError, SessionConfig, check_reachable, session
 
     try:
         if address not in (AUTO, LOCAL):
-            _check_reachable(address)  # the address itself: a session would take a Ray that this process has
+            check_reachable(address)  # the address itself: a session would take a Ray that this process has
         if ray.is_initialized():
             return Finding("ray", OK, f"{address} answers; this process has joined Ray already")
         with session(SessionConfig(address=address)):

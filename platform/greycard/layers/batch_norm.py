@@ -9,7 +9,8 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+AnyBatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 
 
 class SpreadBatchNorm(nn.Module):
@@ -26,7 +27,7 @@ class SpreadBatchNorm(nn.Module):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
-    def __init__(self, plain: _BatchNorm) -> None:
+    def __init__(self, plain: AnyBatchNorm) -> None:
         super().__init__()
         self.eps, self.momentum = plain.eps, plain.momentum
         for name in ("weight", "bias"):
@@ -71,7 +72,7 @@ class SpreadBatchNorm(nn.Module):
 def spread_batch_norm(network: nn.Module) -> None:
     """Put a ``SpreadBatchNorm`` in the place of every batch norm below a network; state dicts stay as they are."""
     for name, child in list(network.named_children()):
-        if isinstance(child, _BatchNorm):
+        if isinstance(child, AnyBatchNorm):
             setattr(network, name, SpreadBatchNorm(child))
         else:
             spread_batch_norm(child)

@@ -132,16 +132,15 @@ def session(config: SessionConfig) -> Iterator[None]:
     started = not ray.is_initialized()
     if started:
         _connect(config)
-    context = DataContext.get_current()
-    previous = context.copy()
+    context = DataContext.get_current().copy()
     level = _LOGGER.level
     try:
         configure(context, config)
         _LOGGER.setLevel(logging.ERROR)  # errors come as exceptions; what is left tells of blocks and operators
-        yield
+        with DataContext.current(context):
+            yield
     finally:
         _LOGGER.setLevel(level)
-        DataContext._set_current(previous)
         if started:
             ray.shutdown()
 
@@ -229,7 +228,7 @@ def _connect(config: SessionConfig) -> None:
         _start(config)
         return
     if address != AUTO:
-        _check_reachable(address)
+        check_reachable(address)
     try:
         ray.init(address=address, log_to_driver=config.log_to_driver, logging_level="ERROR")
     except Exception as error:
@@ -259,7 +258,7 @@ def _start(config: SessionConfig) -> None:
     )
 
 
-def _check_reachable(address: str, probe: Callable[[str, float], None] | None = None) -> None:
+def check_reachable(address: str, probe: Callable[[str, float], None] | None = None) -> None:
     """Raise ``RayError`` unless something that speaks gRPC, as Ray's head does, answers at ``host:port``."""
     place = urlsplit(address if "://" in address else f"//{address}")
     try:

@@ -39,12 +39,14 @@ from greycard.streaming.restoring import RestorationStage
 
 __all__ = [
     "AuditError",
+    "AuditPlan",
     "AuditResult",
     "Resources",
     "RestorationAudit",
     "SessionConfig",
     "System",
     "SystemResult",
+    "plan",
     "run",
 ]
 
@@ -72,6 +74,36 @@ class AuditResult:
         return pa.concat_tables([system.read() for system in self.systems], promote_options="default")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPlan:
+    """What an audit is about to do, checked, with the weights of its models at hand.
+
+    Its systems are plain values. To time or count what workers do, run a plan whose systems have another ``decode`` or
+    ``stage`` around their own: neither is part of what names the results.
+
+    Attributes:
+        config: the audit, without the measures that are absent.
+        manifest: of the images.
+        systems: in the config's order.
+        absent: measure -> why it cannot be had on this machine.
+    """
+
+    config: RestorationAudit
+    manifest: Manifest
+    systems: tuple[SystemAudit, ...]
+    absent: dict[str, str]
+
+    def run(self, on_system_done: Callable[[SystemResult], Any] | None = None) -> AuditResult:
+        """Audit every system, resuming what an earlier run left; see ``run``."""
+        results: list[SystemResult] = []
+        for result in compute_all(self.systems, self.config):
+            if on_system_done is not None:
+                on_system_done(result)
+            results.append(result)
+        home = Folder.open(self.config.directory)
+        return AuditResult(directory=home.uri, manifest=self.manifest, systems=tuple(results), absent=self.absent)
+
+
 def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] | None = None) -> AuditResult:
     """Audit every system, resuming what an earlier run left.
 
@@ -88,6 +120,11 @@ def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] 
         AuditError: images too small for a measure, a directory that holds another audit's results, missing rows, or
             more failed rows than allowed.
     """
+    return plan(config).run(on_system_done)
+
+
+def plan(config: RestorationAudit) -> AuditPlan:
+    """Check an audit and say what it does; writes no results and needs no Ray. Raises as ``run`` does."""
     manifest = Manifest.load(config.shards)
     absent = {measure.name: reason for measure in config.measures if (reason := _missing(measure))}
     config = dataclasses.replace(
@@ -97,14 +134,8 @@ def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] 
     check_shards(manifest, config.split)
     images = choose_images(config, manifest)
     shared = tuple(pin(part, local=config.ray.starts_ray) for part in (*config.measures, *config.classifiers))
-    jobs = [_plan(config, system, manifest, images, shared) for system in config.systems]
-    results: list[SystemResult] = []
-    for result in compute_all(jobs, config):
-        if on_system_done is not None:
-            on_system_done(result)
-        results.append(result)
-    home = Folder.open(config.directory)
-    return AuditResult(directory=home.uri, manifest=manifest, systems=tuple(results), absent=absent)
+    systems = tuple(_plan_system(config, system, manifest, images, shared) for system in config.systems)
+    return AuditPlan(config=config, manifest=manifest, systems=systems, absent=absent)
 
 
 def _missing(measure: Any) -> str:
@@ -112,7 +143,7 @@ def _missing(measure: Any) -> str:
     return measure.missing() if hasattr(measure, "missing") else ""
 
 
-def _plan(
+def _plan_system(
     config: RestorationAudit, system: System, manifest: Manifest, images: Images, shared: tuple[Pinned, ...]
 ) -> SystemAudit:
     """Name a system's results by all that shapes a row, and check the folder for others.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from greycard.classifiers import PredictorConfig
-from greycard.codecs.neural import NeuralConfig
+from greycard.codecs.learned import LearnedCodecConfig
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.model import ModelTask
 from greycard.fitting.task import WEIGHTS, Task
@@ -51,7 +51,12 @@ class Site:
     threads: int
 
     def plan_model(
-        self, name: str, model: NeuralConfig | PredictorConfig, objective: Objective, loop: LoopConfig, after: str = ""
+        self,
+        name: str,
+        model: LearnedCodecConfig | PredictorConfig,
+        objective: Objective,
+        loop: LoopConfig,
+        after: str = "",
     ) -> Planned:
         """Return a model that is trained epoch by epoch, from the weights of another of the job where one is named."""
         task = ModelTask(
