@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from greycard import __version__
 from greycard.cli import doctor
-from greycard.cli.submit import DEFAULT_ADDRESS, VERBS, Submission, parse_env, submit
+from greycard.cli.submit import DEFAULT_ADDRESS, Submission, parse_env, submit
+from greycard.cli.verbs import VERBS
 from greycard.codecs import CODECS
 from greycard.codecs.files import FileStatus, decode_path, encode_path, verify_path
 from greycard.config import override
@@ -92,7 +93,7 @@ def _add_submit(verbs: Any) -> None:
         "submit",
         help="run a job on a Ray cluster and follow it",
         description="Run `python -m jobs.VERB RECIPE` on a Ray cluster and follow it.",
-        epilog=_SUBMITTING,
+        epilog="\n".join(["verbs:", *(f"  {name:10}  {does}" for name, does in VERBS.items()), "", _SUBMITTING]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verb.add_argument("verb", choices=VERBS, metavar="VERB", help=", ".join(VERBS))

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from greycard.cli.verbs import VERBS
 from greycard.schema import unknown
 
-VERBS = ("shards", "train", "audit", "report", "study", "bench")
 FORWARDED = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "RAY_AUTH_MODE")
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 AGENT_SECONDS = 45.0
@@ -47,7 +47,7 @@ class Submission:
 
     def __post_init__(self) -> None:
         if self.verb not in VERBS:
-            raise ValueError(unknown("verb", self.verb, VERBS))
+            raise ValueError(unknown("verb", self.verb, list(VERBS)))
 
     @property
     def entrypoint(self) -> str:
