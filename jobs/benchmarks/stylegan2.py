@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from greycard.generators import StyleGan2Config
+from greycard.layers.memory_format import memory_format
 from greycard.training.batches import Examples
 from greycard.training.session import Session
 from greycard.training.stylegan2.config import AdversarialConfig
@@ -109,10 +110,9 @@ def _ours(config: StyleGan2BenchmarkConfig, images: Tensor) -> Seconds:
 
 def _plain(config: StyleGan2BenchmarkConfig, images: Tensor) -> Seconds:
     training = config.training
-    layout = torch.channels_last if training.channels_last else torch.contiguous_format
-    generator, discriminator = (
-        network.to(memory_format=layout) for network in (config.network.network(), config.network.discriminator())
-    )
+    networks = config.network.network(), config.network.discriminator()
+    layout = memory_format(*networks, channels_last=training.channels_last)
+    generator, discriminator = (network.to(memory_format=layout) for network in networks)
     average = copy.deepcopy(generator).requires_grad_(False)
     g_optimizer = lazy_adam(list(generator.parameters()), training.learning_rate, 0)
     d_optimizer = lazy_adam(list(discriminator.parameters()), training.learning_rate, training.gamma_every)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from greycard.config import digest
 from greycard.layers.batch_norm import spread_batch_norm
+from greycard.layers.memory_format import memory_format
 from greycard.training.batches import ImageSet, batches_an_epoch, ordered_batches, to_device, training_batches
 from greycard.training.ema import MovingAverage
 from greycard.training.objectives.contract import Loss, Objective
@@ -182,7 +183,7 @@ class _Run:
         self.session, self.workers = session, workers
         self.device = _device(config.device)
         self.batches = batches_an_epoch(len(train.images), config.batch_size)
-        self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.layout = memory_format(network, channels_last=config.channels_last)
         network.to(self.device)
         network.to(memory_format=self.layout)
         if workers.size > 1:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from greycard.config import digest
+from greycard.layers.memory_format import memory_format
 from greycard.losses.shares import ShareLoss, importance_weights
 from greycard.training.batches import Examples, ImageSet, to_device
 from greycard.training.optimizers import gradient_norm
@@ -129,7 +130,7 @@ class _Run:
             raise ValueError("training needs images, got none")
         self.config, self.data, self.session, self.judge, self.latent = config, data, session, judge, latent
         self.device = torch.device(config.device)
-        layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        layout = memory_format(generator, discriminator, channels_last=config.channels_last)
         networks: tuple[Any, Any] = (generator, discriminator)
         self.generator, self.discriminator = (
             network.to(self.device, memory_format=layout).train() for network in networks
