@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
-
+from greycard.config import BY_KIND
 from greycard.tracking import job_run
 from jobs import command
 from jobs.benchmarks.by_group import ByGroupConfig
@@ -49,7 +48,7 @@ class BenchJob:
         | TuneConfig
         | StyleGan2BenchmarkConfig
         | SearchBenchmarkConfig,
-        Field(discriminator="kind"),
+        BY_KIND,
     ]
     directory: str = "runs/bench"
     study: str = "bench"

@@ -2,10 +2,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
 
 from greycard import config
-from greycard.config import ConfigError
+from greycard.config import BY_KIND, ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +24,7 @@ class Neural:
     lambdas: tuple[float, ...] = (1e-4,)
 
 
-Codec = Annotated[Jpeg | Neural, Field(discriminator="kind")]
+Codec = Annotated[Jpeg | Neural, BY_KIND]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,11 @@
 """Configurations: frozen dataclass trees, made from dictionaries and changed by typed dotted overrides.
 
 A config is a ``@dataclass(frozen=True, slots=True, kw_only=True)``. Where a field takes one of several kinds, each
-kind is a class with a ``kind: Literal["..."]`` field and the field's type is their union, discriminated by it. pydantic
+kind is a class with a ``kind: Literal["..."]`` field and the field's type is ``Annotated[A | B, BY_KIND]``. pydantic
 checks types and unions; ``__post_init__`` checks values.
+
+pydantic is imported where values are checked, not here: a config that code makes needs none, so models can be trained
+and run on a machine that has little more than torch (``make gpu-check``).
 """
 
 import dataclasses
@@ -12,12 +15,15 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from greycard.schema import unknown
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, ValidationError
+    from pydantic_core import CoreSchema
 
 C = TypeVar("C")
 _LATER = "later"
@@ -35,6 +41,20 @@ def later(default: C) -> C:
     return dataclasses.field(default=default, metadata={_LATER: True})
 
 
+class _ByKind:
+    """What tells pydantic that the members of a union are told apart by their field ``kind``."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        """Return pydantic's schema of the union ``source``, discriminated by ``kind``."""
+        from pydantic import Field
+
+        return handler(Annotated[source, Field(discriminator="kind")])
+
+
+BY_KIND: Final = _ByKind()
+"""Marks a union of configs in an annotation: ``Annotated[JpegConfig | RawConfig, BY_KIND]``."""
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Return a config tree as plain JSON-like dictionaries and lists."""
     return cast(dict[str, Any], json.loads(json.dumps(config, default=_fields)))
@@ -46,6 +66,8 @@ def from_dict(cls: type[C], values: Mapping[str, Any]) -> C:
     Raises:
         ConfigError: a field is unknown, missing, of the wrong type or out of its range.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     _check_names(cls, values, "")
     try:
         return TypeAdapter(cls).validate_python(values)
@@ -231,7 +253,7 @@ def _check_names(cls: Any, values: Any, path: str) -> None:
         _check_names(hints[name], value, dotted)
 
 
-def _describe(cls: type, values: Any, error: ValidationError) -> str:
+def _describe(cls: type, values: Any, error: "ValidationError") -> str:
     return "; ".join(_describe_one(cls, values, item) for item in error.errors())
 
 

@@ -5,18 +5,17 @@ A classifier is added by its module, its name in the union below and a test; tab
 
 from typing import Annotated, Final, get_args
 
-from pydantic import Field
-
 from greycard.classifiers.attributes import AttributeClassifier
 from greycard.classifiers.base import PredictorConfig
 from greycard.classifiers.efficientnet import EfficientNetB1Config
 from greycard.classifiers.resnet import ResNetConfig
 from greycard.classifiers.resnet32 import ResNet32Config
 from greycard.classifiers.slimcnn import SlimCnnConfig, SlimCnnSmallConfig
+from greycard.config import BY_KIND
 
 AnyClassifier = ResNetConfig | ResNet32Config | SlimCnnConfig | SlimCnnSmallConfig | EfficientNetB1Config
 
-ClassifierConfig = Annotated[AnyClassifier, Field(discriminator="kind")]
+ClassifierConfig = Annotated[AnyClassifier, BY_KIND]
 
 CLASSIFIERS: Final[dict[str, type[AnyClassifier]]] = {config().kind: config for config in get_args(AnyClassifier)}
 """Kind -> config."""

@@ -6,21 +6,20 @@ them.
 
 from typing import Annotated, Final, get_args
 
-from pydantic import Field
-
 from greycard.codecs.gaussian_mix_attn import GaussianMixAttnConfig
 from greycard.codecs.hyperprior import HyperpriorConfig
 from greycard.codecs.joint import JointConfig
 from greycard.codecs.jpeg import JpegConfig
 from greycard.codecs.raw import RawConfig
+from greycard.config import BY_KIND
 
 LearnedCodec = HyperpriorConfig | JointConfig | GaussianMixAttnConfig
 """Codecs that ``jobs.train`` trains."""
 
 AnyCodec = RawConfig | JpegConfig | LearnedCodec
 
-CodecConfig = Annotated[AnyCodec, Field(discriminator="kind")]
-TrainableCodec = Annotated[LearnedCodec, Field(discriminator="kind")]
+CodecConfig = Annotated[AnyCodec, BY_KIND]
+TrainableCodec = Annotated[LearnedCodec, BY_KIND]
 
 CODECS: Final[dict[str, type[AnyCodec]]] = {config().kind: config for config in get_args(AnyCodec)}
 """Kind -> config."""

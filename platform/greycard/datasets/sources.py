@@ -6,8 +6,7 @@ test.
 
 from typing import Annotated, Final, get_args
 
-from pydantic import Field
-
+from greycard.config import BY_KIND
 from greycard.datasets.celeba import CelebAConfig
 from greycard.datasets.cifar10 import Cifar10Config
 from greycard.datasets.demogpairs import DemogPairsConfig
@@ -44,7 +43,7 @@ AnySource = (
     | HuggingFaceConfig
 )
 
-SourceConfig = Annotated[AnySource, Field(discriminator="kind")]
+SourceConfig = Annotated[AnySource, BY_KIND]
 
 SOURCES: Final[dict[str, type[AnySource]]] = {config().kind: config for config in get_args(AnySource)}
 """Kind -> config."""

@@ -6,8 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
-from pydantic import Field
-
+from greycard.config import BY_KIND
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.kinds.codecs import CodecTraining
@@ -21,7 +20,7 @@ from greycard.streaming.cluster import SessionConfig
 MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model
 
 AnyTraining = CodecTraining | ParityCodecTraining | ClassifierTraining | PredictorTraining | GeneratorTraining
-Training = Annotated[AnyTraining, Field(discriminator="kind")]
+Training = Annotated[AnyTraining, BY_KIND]
 C = TypeVar("C")
 
 

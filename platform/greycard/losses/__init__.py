@@ -2,15 +2,14 @@
 
 from typing import Annotated, Final
 
-from pydantic import Field
-
+from greycard.config import BY_KIND
 from greycard.losses.cells import FairLoss
 from greycard.losses.independence import DpL2, DpMi, EoL2, EoMi
 from greycard.losses.joint_table import JointTable
 from greycard.losses.overlap import Iou, IouPaired
 
 AnyFairLoss = DpL2 | DpMi | EoL2 | EoMi | Iou | IouPaired
-FairLossConfig = Annotated[AnyFairLoss, Field(discriminator="kind")]
+FairLossConfig = Annotated[AnyFairLoss, BY_KIND]
 
 LOSSES: Final[dict[str, type[AnyFairLoss]]] = {
     "dp_l2": DpL2,

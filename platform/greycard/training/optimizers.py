@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+from greycard.config import BY_KIND
 
 
 def _check_rate(learning_rate: float, weight_decay: float) -> None:
@@ -55,7 +56,7 @@ class SgdConfig:
         return SGD(parameters, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
 
-OptimizerConfig = Annotated[AdamConfig | SgdConfig, Field(discriminator="kind")]
+OptimizerConfig = Annotated[AdamConfig | SgdConfig, BY_KIND]
 
 
 class Schedule:
@@ -161,7 +162,7 @@ class CosineConfig:
         return _StepSchedule(LambdaLR(optimizer, lambda step: self.factor(step, total_steps)))
 
 
-ScheduleConfig = Annotated[ConstantConfig | PlateauConfig | CosineConfig, Field(discriminator="kind")]
+ScheduleConfig = Annotated[ConstantConfig | PlateauConfig | CosineConfig, BY_KIND]
 
 
 def split_parameters(network: nn.Module, apart: list[nn.Parameter]) -> list[nn.Parameter]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import optuna
-from pydantic import Field
 
+from greycard.config import BY_KIND
 from greycard.schema import unknown
 
 Value = bool | int | float | str
@@ -94,7 +94,7 @@ class Choice:
         return tuple(self.values)
 
 
-Parameter = Annotated[Float | Int | Choice, Field(discriminator="kind")]
+Parameter = Annotated[Float | Int | Choice, BY_KIND]
 
 
 def check_point(space: Mapping[str, Parameter], point: Mapping[str, Value], place: str) -> None:

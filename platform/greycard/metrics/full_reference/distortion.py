@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from greycard.config import BY_KIND
 from greycard.metrics.descriptions import Described
 from greycard.metrics.full_reference.decibels import CAP_DB, psnr_of_mse
 from greycard.metrics.full_reference.lpips import Lpips
@@ -159,7 +159,7 @@ def _blur(maps: Tensor) -> Tensor:
     return blurred
 
 
-MeasureConfig = Annotated[Mse | Psnr | Ssim | Lpips, Field(discriminator="kind")]
+MeasureConfig = Annotated[Mse | Psnr | Ssim | Lpips, BY_KIND]
 MEASURES: Final[dict[str, type[Mse] | type[Psnr] | type[Ssim] | type[Lpips]]] = {
     "mse": Mse,
     "psnr": Psnr,

@@ -8,15 +8,14 @@ value, and its ``judge`` tells the reason (``base``). No weights come with the p
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import Field
-
+from greycard.config import BY_KIND
 from greycard.metrics.no_reference.base import NoReference
 from greycard.metrics.no_reference.brisque import Brisque
 from greycard.metrics.no_reference.clip_iqa import ClipIqa
 from greycard.metrics.no_reference.eq_face import EqFace
 from greycard.metrics.no_reference.niqe import Niqe, NiqeLocal
 
-NoReferenceConfig = Annotated[Niqe | NiqeLocal | Brisque | ClipIqa | EqFace, Field(discriminator="kind")]
+NoReferenceConfig = Annotated[Niqe | NiqeLocal | Brisque | ClipIqa | EqFace, BY_KIND]
 NO_REFERENCE: Final[dict[str, type[Niqe] | type[NiqeLocal] | type[Brisque] | type[ClipIqa] | type[EqFace]]] = {
     "niqe": Niqe,
     "niqe_local": NiqeLocal,

@@ -14,8 +14,8 @@ from typing import Annotated, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from greycard.config import BY_KIND
 from greycard.metrics.by_group import Floats, Ints, Terms, mean_of_ratios
 from greycard.schema import unknown
 
@@ -54,7 +54,7 @@ class Table:
     sets: dict[str, tuple[str, ...]]
 
 
-Rule = Annotated[TopK | MinShare | Table, Field(discriminator="kind")]
+Rule = Annotated[TopK | MinShare | Table, BY_KIND]
 
 # The paper's sets, from the labels of the whole of RFW: skin by the 5 % rule, hair by the top 3.
 RFW_SETS: Final[dict[str, Table]] = {

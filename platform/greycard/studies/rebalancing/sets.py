@@ -22,9 +22,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field
 
-from greycard.config import to_dict
+from greycard.config import BY_KIND, to_dict
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.records import DataError, Source, checked_index
 from greycard.datasets.shards import write_shards
@@ -170,7 +169,7 @@ class OwnSources:
         return Sets(**{name: write(job).uri if job else "" for name, job in jobs.items()})
 
 
-SetsConfig = Annotated[OneSource | OwnSources, Field(discriminator="kind")]
+SetsConfig = Annotated[OneSource | OwnSources, BY_KIND]
 
 
 class _Part(Source):

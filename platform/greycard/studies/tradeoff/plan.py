@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import Field
-
 from greycard import config as configs
+from greycard.config import BY_KIND
 from greycard.datasets.shards_job import ShardsJob
 from greycard.fitting.kinds.parity_codecs import ParityCodecTraining
 from greycard.fitting.kinds.predictors import PredictorTraining
@@ -146,7 +145,7 @@ class CodecTrial(TrialKind):
         return with_gap(validated)
 
 
-TrialConfig = Annotated[PredictorTrial | CodecTrial, Field(discriminator="kind")]
+TrialConfig = Annotated[PredictorTrial | CodecTrial, BY_KIND]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
