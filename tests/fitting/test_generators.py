@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,6 +154,14 @@ def test_fine_tuning_starts_both_networks_from_the_model(shards, tmp_path):
             if name != "mapping.average":
                 torch.testing.assert_close(values, before[name], rtol=0, atol=1e-9)
         assert any(not torch.equal(values, untrained[name]) for name, values in before.items())
+
+
+def test_samples_and_judge_follow_the_device_of_training(shards, tmp_path, judge):
+    short = dataclasses.replace(SHORT, images=16, shares=ShareLossConfig(), device="auto")
+    task = task_of(shards, tmp_path, training=short, judge=judge)
+    train_generator(task)
+    assert (Path(task.directory) / "samples" / "tick-000000016.png").exists()
+    assert "share/7" in read_epochs(task.directory)[0]
 
 
 class Killed(BaseException):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from greycard.classifiers.network import AttributeNetwork
 from greycard.layers.batching import fixed_batches, steady_size
+from greycard.layers.devices import find_device
 from greycard.losses.joint_table import class_probabilities
 
 T = TypeVar("T")
@@ -20,16 +21,16 @@ class AttributeClassifier:
         tasks: the attributes, in order.
         network: trained; it is put in evaluation mode and moved to ``device``.
         compute_batch: images a forward pass at most.
-        device: where it computes.
+        device: where it computes: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
     """
 
     def __init__(self, tasks: tuple[str, ...], network: nn.Module, *, compute_batch: int, device: str = "cpu") -> None:
         if not isinstance(network, AttributeNetwork):
             raise TypeError(f"network must be an AttributeNetwork, as configs make it, got {type(network).__name__}")
         self._tasks = tasks
-        self._network = network.eval().to(device)
+        self._device = find_device(device)
+        self._network = network.eval().to(self._device)
         self._compute_batch = compute_batch
-        self._device = device
         self._steady: dict[tuple[int, int], int] = {}  # (height, width) -> images a forward pass
 
     @property

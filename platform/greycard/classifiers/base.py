@@ -31,7 +31,7 @@ class PredictorConfig:
         weights: URI of the trained weights, for ``build``.
         seed: seed of the initial weights.
         compute_batch: images a forward pass of the built classifier at most.
-        device: where the built classifier computes.
+        device: where the built classifier computes: ``cpu``, ``cuda``, ``cuda:1``, or ``auto``.
     """
 
     tasks: tuple[str, ...] = tuple(PHENOTYPES)

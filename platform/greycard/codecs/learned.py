@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from greycard.codecs.container import BitstreamError, Container, as_float32, match_point, overhead, pack, unpack
 from greycard.codecs.pixels import check_image, check_images, check_point, to_bytes, to_float
+from greycard.layers.devices import find_device
 from greycard.layers.weights import WeightsError, fingerprint, load_weights, read_description
 from greycard.protocols import Restored
 from greycard.tracking import fetch
@@ -37,7 +38,7 @@ class LearnedCodecConfig:
         weights: one URI per network, in the order of ``networks``: a directory with weights.pt and model.json.
         compute_batch: images computed at once at most; changes speed and memory, never results.
         bitstreams: also write real entropy-coded bytes; off leaves payload and total bits NaN.
-        device: where the networks run.
+        device: where the networks run: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
     """
 
     weights: tuple[str, ...] = ()
@@ -224,7 +225,7 @@ class NetworkCodec(ABC):
 
     def to_float(self, images: Tensor, stride: int) -> Tensor:
         """Bring (N, 3, H, W) uint8 to the networks' device: float32 in [0, 1], padded to multiples of ``stride``."""
-        return to_float(images.to(self.config.device), stride)
+        return to_float(images.to(find_device(self.config.device)), stride)
 
     def finish(
         self, x_hat: Tensor, bits: Tensor, finite: Tensor, strings: Callable[[int], Strings], size: Sequence[int]
@@ -280,5 +281,5 @@ def _load(config: LearnedCodecConfig, directory: Path) -> LoadedNetwork:
     except (RuntimeError, KeyError, IndexError) as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(f"{directory}: tensors do not fit {config.description()}: {reason}") from None
-    ready = network.to(config.device).eval().requires_grad_(False)
+    ready = network.to(find_device(config.device)).eval().requires_grad_(False)
     return LoadedNetwork(ready, directory, read_description(directory), bytes.fromhex(fingerprint(tensors))[:4])

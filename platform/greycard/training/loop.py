@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from greycard.config import digest
 from greycard.layers.batch_norm import spread_batch_norm
+from greycard.layers.devices import find_device
 from greycard.layers.memory_format import memory_format
 from greycard.training.batches import ImageSet, batches_an_epoch, ordered_batches, to_device, training_batches
 from greycard.training.ema import MovingAverage
@@ -181,7 +182,7 @@ class _Run:
     ) -> None:
         self.objective, self.train, self.val, self.config = objective, train, val, config
         self.session, self.workers = session, workers
-        self.device = _device(config.device)
+        self.device = find_device(config.device)
         self.batches = batches_an_epoch(len(train.images), config.batch_size)
         self.layout = memory_format(network, channels_last=config.channels_last)
         network.to(self.device)
@@ -358,11 +359,3 @@ class _Run:
             stopped=state.finished,
             concerns=tuple(self.objective.concerns(kept)),
         )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {name} was asked for, but no CUDA device is available; use cpu or auto")
-    return torch.device(name)

@@ -127,6 +127,19 @@ def test_every_weight_learns_and_penalties_come_when_due():
     assert ["r1" in metrics for metrics in trained.history] == [True, False, False, False]  # steps 0 and 16
 
 
+def test_it_trains_on_whatever_device_there_is():
+    short = dataclasses.replace(SHORT, images=16)
+    _, trained, generator, _ = train(dataclasses.replace(short, device="auto"))
+    assert trained.images == 16
+    assert {parameter.device.type for parameter in generator.parameters()} == {"cpu"}  # where it ends
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without CUDA")
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="device cuda was asked for"):
+        train(dataclasses.replace(SHORT, device="cuda"))
+
+
 def test_frozen_layers_stay():
     _, _, _, discriminator = train(dataclasses.replace(SHORT, freeze=2))
     fresh = NETWORK.discriminator().state_dict()

@@ -17,6 +17,7 @@ from greycard.generators.stylegan2.networks import (
     GeneratorNetwork,
 )
 from greycard.layers.batching import fixed_batches
+from greycard.layers.devices import find_device
 from greycard.layers.weights import load_weights
 from greycard.protocols import Space
 from greycard.schema import unknown
@@ -54,7 +55,7 @@ class StyleGan2Config:
         weights: URI of the trained weights, for ``build``.
         seed: seed of the initial weights.
         compute_batch: images a forward pass of ``generate``.
-        device: where ``generate`` computes.
+        device: where ``generate`` computes: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
     """
 
     kind: Literal["stylegan2"] = "stylegan2"
@@ -143,8 +144,9 @@ class StyleGan2:
     spaces: Final[tuple[Space, ...]] = ("z", "w", "w+")
 
     def __init__(self, network: GeneratorNetwork, config: StyleGan2Config) -> None:
-        self.network = network.eval().to(config.device)
         self.config = config
+        self._device = find_device(config.device)
+        self.network = network.eval().to(self._device)
 
     @property
     def size(self) -> int:
@@ -175,7 +177,7 @@ class StyleGan2:
     def styles(self, z: Tensor) -> Tensor:
         """Map (N, Z) to (N, W) float32, in batches of one size."""
         parts = [
-            self.network.mapping(batch.to(self.config.device))[:count].cpu()
+            self.network.mapping(batch.to(self._device))[:count].cpu()
             for batch, count in fixed_batches(z, self.config.compute_batch)
         ]
         return torch.cat(parts) if parts else torch.empty(0, self.config.styles)
@@ -199,7 +201,7 @@ class StyleGan2:
         layered = average + psi * (layered - average) if psi != 1.0 else layered
         images = [torch.empty(0, 3, self.size, self.size, dtype=torch.uint8)]
         for batch, count in fixed_batches(layered.contiguous(), self.config.compute_batch):
-            images.append(to_bytes(self.network.synthesis(batch.to(self.config.device), "fixed")[:count]).cpu())
+            images.append(to_bytes(self.network.synthesis(batch.to(self._device), "fixed")[:count]).cpu())
         return torch.cat(images)
 
     @torch.inference_mode()
@@ -211,7 +213,7 @@ class StyleGan2:
         layered = styles[:, None].repeat(1, self.network.num_styles, 1)
         images = [torch.empty(0, 3, self.size, self.size)]
         for batch, count in fixed_batches(layered, self.config.compute_batch):
-            images.append((self.network.synthesis(batch.to(self.config.device), "fixed")[:count].cpu() + 1.0) * _HALF)
+            images.append((self.network.synthesis(batch.to(self._device), "fixed")[:count].cpu() + 1.0) * _HALF)
         return torch.cat(images)
 
 

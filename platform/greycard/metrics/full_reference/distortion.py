@@ -130,7 +130,7 @@ class Ssim(_AnySize):
             _ssim(reference[start : start + _AT_A_TIME], restored[start : start + _AT_A_TIME])
             for start in range(0, len(reference), _AT_A_TIME)
         ]
-        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
+        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64, device=reference.device)
 
 
 def _ssim(reference: Tensor, restored: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class AdversarialConfig:
         clip_norm: largest norm of a gradient; 0 leaves it.
         report_images: images between two reports, each with a checkpoint.
         channels_last: lay tensors out channel by channel at each position, which is faster for narrow networks on CPUs.
-        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        device: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
         seed: of the order of images, latents and noise.
     """
 

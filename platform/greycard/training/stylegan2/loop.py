@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from greycard.config import digest
+from greycard.layers.devices import find_device
 from greycard.layers.memory_format import memory_format
 from greycard.losses.shares import ShareLoss, importance_weights
 from greycard.training.batches import Examples, ImageSet, to_device
@@ -90,7 +91,7 @@ def train_adversarial(
     Raises:
         DivergedError: a loss or gradient became NaN or infinite; the last checkpoint is from before that.
         CheckpointError: the directory holds a damaged checkpoint, or that of another run.
-        ValueError: the images are of another size, or a judge is needed and missing.
+        ValueError: the images are of another size, a judge is needed and missing, or CUDA is.
     """
     run = _Run(generator, discriminator, data, config, session, judge, latent)
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
@@ -129,7 +130,7 @@ class _Run:
         if not all(len(images.images) for images in self.sets):
             raise ValueError("training needs images, got none")
         self.config, self.data, self.session, self.judge, self.latent = config, data, session, judge, latent
-        self.device = torch.device(config.device)
+        self.device = find_device(config.device)
         layout = memory_format(generator, discriminator, channels_last=config.channels_last)
         networks: tuple[Any, Any] = (generator, discriminator)
         self.generator, self.discriminator = (
