@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo photos ui search-ui check test test-all lint format clean
+.PHONY: help setup demo photos ui search-ui check test test-all gpu-check lint format clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -49,6 +49,13 @@ test: lint  ## Lint, types and tests (under 15 minutes on 2 cores).
 
 test-all: lint  ## The same with the longest tests: whole studies killed and continued.
 	$(PYTEST) --durations=25
+
+# Needs neither .venv nor Ray, MLflow or CompressAI: any PYTHON (3.11 or 3.12) with the packages that it names.
+gpu-check:  ## Check the GPU against the CPU, then images/s of each model; PYTHON needs torch and little else.
+	@$(PYTHON) -c 'import numpy, pytest, torch, tqdm, yaml' || { echo "$(PYTHON) lacks a package: run" \
+		"pip install torch numpy pyyaml tqdm pytest, or make gpu-check PYTHON=.venv/bin/python"; exit 2; }
+	env -u OMP_NUM_THREADS $(PYTHON) -m pytest -q -rs -W default -o addopts=--import-mode=importlib -m gpu tests/gpu
+	env -u OMP_NUM_THREADS PYTHONPATH=platform $(PYTHON) -m jobs.benchmarks.throughput
 
 lint: setup  ## ruff and mypy.
 	$(BIN)/ruff check .

@@ -159,7 +159,7 @@ def test_fine_tuning_starts_both_networks_from_the_model(shards, tmp_path):
 def test_samples_and_judge_follow_the_device_of_training(shards, tmp_path, judge):
     short = dataclasses.replace(SHORT, images=16, shares=ShareLossConfig(), device="auto")
     task = task_of(shards, tmp_path, training=short, judge=judge)
-    train_generator(task)
+    task.train()
     assert (Path(task.directory) / "samples" / "tick-000000016.png").exists()
     assert "share/7" in read_epochs(task.directory)[0]
 

@@ -3,7 +3,6 @@
 Adversarial training offers no half precision, so none is checked.
 """
 
-import copy
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from greycard.generators import StyleGan2Config
 from greycard.layers.weights import save_weights
 from greycard.losses.shares import ShareLossConfig
 from greycard.training.batches import Examples
+from greycard.training.session import Session
 from greycard.training.stylegan2.config import AdversarialConfig
 from greycard.training.stylegan2.loop import Judge, train_adversarial
 from greycard.training.stylegan2.terms import path_lengths, r1_penalty
@@ -60,7 +60,7 @@ def penalties(network, discriminator, z):
 
 def test_both_networks_and_their_penalties_are_those_of_a_cpu(device):
     network, discriminator = generator(), NETWORK.discriminator()
-    expected = penalties(copy.deepcopy(network), copy.deepcopy(discriminator), latents(8))
+    expected = penalties(network, discriminator, latents(8))
     found = penalties(network.to(device), discriminator.to(device), latents(8).to(device))
     for name, values in found.items():
         assert values.device.type == device.type, name
@@ -108,11 +108,12 @@ def judge(seen=None):
     return Judge(logits, "digit", torch.tensor([0.75, 0.25], dtype=torch.float64))
 
 
-def train(device, config=SHORT, **options):
-    networks = options.pop("networks", None) or (NETWORK.network(), NETWORK.discriminator())
+def train(device, config=SHORT, networks=None, judge=None, draw=None, **followed):
+    networks = networks or (NETWORK.network(), NETWORK.discriminator())
     config = replace(config, device=str(device))
-    average, told = train_adversarial(*networks, DATA, config, latent=NETWORK.latent, **options)
-    return average, told
+    return train_adversarial(
+        *networks, DATA, config, Session(**followed), latent=NETWORK.latent, judge=judge, draw=draw
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,11 +142,11 @@ def test_a_step_is_on_the_device_and_its_end_on_the_cpu(device):
     seen, told = set(), []
     networks = NETWORK.network(), NETWORK.discriminator()
 
-    def report(tick):
-        told.append({parameter.device.type for parameter in tick.average.parameters()})
+    def draw(average, images):
+        told.append({parameter.device.type for parameter in average.parameters()})
 
     config = replace(SHORT, shares=ShareLossConfig())
-    average, _ = train(device, config, judge=judge(seen), networks=networks, report=report)
+    average, _ = train(device, config, judge=judge(seen), networks=networks, draw=draw)
     assert seen == {device.type}
     assert told == [{device.type}] * 2
     for network in (average, networks[0]):
@@ -164,7 +165,7 @@ def test_a_killed_run_ends_with_the_weights_of_a_whole_one(device, same_every_ti
     config = replace(SHORT, shares=ShareLossConfig(), cooldown=0.5, jitter=1.0)
     expected, whole = train(device, config, judge=judge())
 
-    def kill(tick):
+    def kill(metrics, number):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

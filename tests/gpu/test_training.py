@@ -12,6 +12,7 @@ from greycard.training.loop import LoopConfig, fit
 from greycard.training.objectives.cross_entropy import CrossEntropy
 from greycard.training.objectives.fair_prediction import FairPrediction
 from greycard.training.optimizers import CosineConfig, SgdConfig
+from greycard.training.session import Session
 from tests.gpu.comparing import PATH, assert_metrics_near, assert_same_weights, pictures, way_apart
 
 SHADES, GROUPS = ("dark", "grey", "light"), ("a", "b")
@@ -93,7 +94,7 @@ class Watched:
 
 def trained(model, device, objective=None, config=PLAIN, **options):
     objective = objective or CrossEntropy()
-    return model, fit(model, objective, TRAIN, VAL, replace(config, device=str(device)), **options)
+    return model, fit(model, objective, TRAIN, VAL, replace(config, device=str(device)), Session(**options))
 
 
 @pytest.mark.parametrize("objective", [CrossEntropy(), FAIR], ids=["cross_entropy", "fair_prediction"])

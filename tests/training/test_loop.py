@@ -348,10 +348,3 @@ def test_no_images_are_refused():
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="cuda"):
         fit(Small(), CrossEntropy(), TRAIN, VAL, LoopConfig(epochs=1, batch_size=8, device="cuda"))
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-def test_half_precision_trains_on_cuda(tmp_path):
-    config = LoopConfig(epochs=2, batch_size=8, device="cuda", precision="float16")
-    assert fit(Small(), CrossEntropy(), TRAIN, VAL, config, Session(directory=tmp_path)).steps == 8
