@@ -107,61 +107,47 @@ def test_the_status_is_true(client, study, tmp_path, error, status):
 
 SCRIPT = """
 import signal, sys
-from tests_jobs_config import Config
+from dataclasses import dataclass
 from greycard.tracking import job_run
 
-wait = sys.argv[3] == "wait"
+
+@dataclass(frozen=True)
+class Config:
+    quality: int = 3
+    lambdas: tuple[float, ...] = (1e-4, 1e-3)
+
+
 with job_run(study=sys.argv[1], name="job", directory=sys.argv[2], config=Config()) as run:
-    if wait:
-        with run.child("half", name="half"):
-            print(run.run_id, flush=True)
-            signal.pause()
-    with run.child("whole", name="whole"):
-        pass
-print(run.run_id, flush=True)
+    with run.child("half", name="half"):
+        print(run.run_id, flush=True)
+        signal.pause()
 """
 
 
 @pytest.fixture
 def driver(tmp_path, study, client):
-    """Start a job in a process of its own; returns the process once its run is open, and the run's id."""
-    (tmp_path / "tests_jobs_config.py").write_text(
-        "from dataclasses import dataclass\n\n\n@dataclass(frozen=True)\nclass Config:\n    quality: int = 3\n"
-    )
-    (tmp_path / "driver.py").write_text(SCRIPT)
-    started = []
-
-    def launch(mode):
-        process = subprocess.Popen(
-            [sys.executable, str(tmp_path / "driver.py"), study, str(tmp_path / "job"), mode],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process, process.stdout.readline().strip()
-
-    yield launch
-    for process in started:
+    """A job in a process of its own, which waits: the process once its run is open, and the run's id."""
+    command = [sys.executable, "-c", SCRIPT, study, str(tmp_path / "job")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process, process.stdout.readline().strip()
         process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def test_sigterm_ends_the_run_as_killed(client, driver):
-    process, run_id = driver("wait")
+    process, run_id = driver
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 128 + signal.SIGTERM
     assert client.get_run(run_id).info.status == "KILLED"
 
 
-def test_a_driver_killed_outright_is_continued_and_ends_properly(client, study, driver):
-    process, run_id = driver("wait")
+def test_a_driver_killed_outright_is_continued_and_ends_properly(client, study, driver, tmp_path):
+    process, run_id = driver
     process.kill()
     process.wait(timeout=60)
     assert client.get_run(run_id).info.status == "RUNNING"
-    process, again = driver("finish")
-    assert process.wait(timeout=60) == 0
-    assert again == run_id
+    with start(study, tmp_path / "job") as again, again.child("whole", name="whole"):
+        pass
+    assert again.run_id == run_id
     statuses = {item.info.run_name: item.info.status for item in runs_of(client, study)}
     assert statuses == {"job": "FINISHED", "half": "KILLED", "whole": "FINISHED"}
 
