@@ -7,7 +7,7 @@ from greycard.codecs import CODECS
 from greycard.codecs.container import unpack
 from tests.codecs.networks import NEURAL, lively, tiles, trained, with_weights
 
-SERIAL = 12  # of the batch, because CompressAI takes its time
+SERIAL = 8  # of the batch, because CompressAI takes its time
 
 
 @pytest.fixture(scope="module", params=[(name, make) for name in NEURAL for make in ("lively", "trained")], ids=str)
@@ -24,8 +24,7 @@ def pair(request, tmp_path_factory):
 @torch.no_grad()
 def test_batches_give_the_strings_and_pixels_of_the_serial_coder(pair):
     codec, network = pair
-    images = torch.cat([tiles(), tiles().flip(3)])
-    codec.reconstruct(images, 0.01)  # rows seen often enough run in groups from here on
+    images = tiles()  # enough rows to run in groups
     restored = codec.reconstruct(images, 0.01)
     for row in range(0, len(images), len(images) // SERIAL):
         coded = network.compress(images[row : row + 1].float() / 255)
