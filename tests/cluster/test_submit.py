@@ -52,7 +52,7 @@ def test_greycard_submit_follows_the_log_and_ends_as_the_job_does(job_server, sh
     done = call([*command, *arguments(shards, tmp_path / "audit")], tmp_path / "mlflow.db")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"jpeg: {IMAGES} images x 2 points, 0 failed" in done.stdout
-    assert (tmp_path / "audit" / "report" / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "audit" / "report" / "index.html").stat().st_size > 10_000
 
     refused = call([*command, "jpeg", "--set", "audit.shard=x"], tmp_path / "mlflow.db")
     assert refused.returncode == 2, refused.stdout + refused.stderr

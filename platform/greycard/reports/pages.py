@@ -1,7 +1,7 @@
-"""What all pages are made with: their templates, their pictures, and the files that a page leaves."""
+"""What all pages are made of and with: cover, blocks and pictures; one template; the files that a page leaves."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,11 @@ from greycard.reports.panels import to_png
 from greycard.reports.table import Table
 
 TEMPLATE: Final = "page.html.j2"
+DRAWN: Final = (
+    "The images in this report are drawn by a program. They are not people.",
+    "They show that the method works on this made-up data; they say nothing about people, nor about how these models "
+    "would treat photographs of people.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +53,53 @@ class Block:
         paragraphs: in order, before the pictures.
         pictures: in order.
         tables: shown.
-        details: (summary, tables) that readers open.
+        details: (summary, pictures and tables) that readers open.
+        anchor: what links to the block name; "" for none.
     """
 
     title: str
     paragraphs: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
-    details: tuple[tuple[str, tuple[Table, ...]], ...] = ()
+    details: tuple[tuple[str, tuple[Picture | Table, ...]], ...] = ()
+    anchor: str = ""
+
+    @property
+    def all_pictures(self) -> list[Picture]:
+        """Its pictures, those that readers open too."""
+        opened = [item for _, items in self.details for item in items if isinstance(item, Picture)]
+        return [*self.pictures, *opened]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """What every page is told, whatever it is about; the families' pages extend it.
+
+    Attributes:
+        title: of the page.
+        dataset: the data set's name.
+        drawn: True where the images are drawings, not people.
+        command: what makes the page again; "" leaves it out.
+        commit: of the source; "" leaves it out.
+        notes: sentences below the first ones.
+        provenance: more of what was run: name -> text.
+        config: the resolved config as YAML.
+    """
+
+    title: str
+    dataset: str = ""
+    drawn: bool = False
+    command: str = ""
+    commit: str = ""
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
+
+    @property
+    def was_run(self) -> dict[str, str]:
+        """What was run: the command first, then the source's commit."""
+        first = {"command": self.command, "source commit": self.commit}
+        return {name: text for name, text in first.items() if text} | dict(self.provenance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,46 +107,33 @@ class Page:
     """A page made of blocks.
 
     Attributes:
-        title: of the page.
+        cover: title, notes, what was run.
         subtitle: what it is about, in one sentence.
-        drawn: what is said where images are drawings, not people; "" where they are not.
+        drawn: what is said where images are drawings: that they are, and what follows from it.
         headline: sentences, the verdict first.
-        lines: a list below them.
+        lines: a list below them, before the cover's notes.
+        small: paragraphs in small print below the lists; ``Markup`` where they link.
         reading: how to read the page, a list.
         blocks: in order.
-        provenance: what was run: name -> text.
-        config: the resolved config as YAML.
         words: term -> what it means.
         limits: what the page does not say.
     """
 
-    title: str
+    cover: Cover
     subtitle: str
-    drawn: str = ""
+    drawn: tuple[str, str] = DRAWN
     headline: tuple[str, ...]
     lines: tuple[str, ...] = ()
+    small: tuple[str, ...] = ()
     reading: tuple[str, ...] = ()
     blocks: tuple[Block, ...]
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    config: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
 
     @property
     def pictures(self) -> list[Picture]:
         """All pictures in order."""
-        return [item for block in self.blocks for item in block.pictures]
-
-
-def environment() -> Environment:
-    """Return the environment of the templates: what is undefined is an error, what is text is escaped."""
-    return Environment(
-        loader=PackageLoader("greycard.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        return [item for block in self.blocks for item in block.all_pictures]
 
 
 def picture(figure: Figure, name: str, caption: str, alt: str) -> Picture:
@@ -113,14 +144,22 @@ def picture(figure: Figure, name: str, caption: str, alt: str) -> Picture:
 
 def write_page(page: Page, out: Path) -> Path:
     """Write ``out/index.html``, which needs nothing else, and its pictures as ``out/figures/<name>.png``."""
-    write_pictures(page.pictures, out / "figures")
+    figures = out / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    for item in page.pictures:
+        (figures / f"{item.name}.png").write_bytes(item.png)
     path = out / "index.html"
-    path.write_text(environment().get_template(TEMPLATE).render(page=page), encoding="utf-8")
+    path.write_text(render(page), encoding="utf-8")
     return path
 
 
-def write_pictures(pictures: Iterable[Picture], folder: Path) -> None:
-    """Write pictures as ``<name>.png``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for item in pictures:
-        (folder / f"{item.name}.png").write_bytes(item.png)
+def render(page: Page) -> str:
+    """Return a page as HTML: what is undefined is an error, what is text is escaped."""
+    environment = Environment(
+        loader=PackageLoader("greycard.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(TEMPLATE).render(page=page)

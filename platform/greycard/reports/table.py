@@ -1,9 +1,6 @@
 """A table of a page, as text that a template only has to place. Absent numbers are dashes, never zeros."""
 
 from dataclasses import dataclass
-from typing import Final
-
-DASH: Final = "—"
 
 
 @dataclass(frozen=True, slots=True)

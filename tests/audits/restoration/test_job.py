@@ -44,7 +44,7 @@ def test_a_job_submitted_again_elsewhere_continues_its_run(ray_session, own_stor
         runs.append(audit(job(shards, home.as_uri())).run_id)
     assert runs[0] == runs[1] == json.loads((home / "mlflow_run.json").read_text())["run_id"]
     report = home / "report"
-    assert runs[0] in (report / "report.html").read_text()
+    assert runs[0] in (report / "index.html").read_text()
     assert (report / "tables" / "groups.parquet").stat().st_size > 0
     assert list((report / "figures").glob("*.png"))
 

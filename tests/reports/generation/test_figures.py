@@ -149,7 +149,7 @@ def test_lineages_flag_duplicates_in_order_of_depth():
 
 
 def test_samples_must_be_images_with_labels():
-    with pytest.raises(ValueError, match="label an image"):
+    with pytest.raises(ValueError, match="need a label each"):
         Samples(images=[b""], labels=[])
     wrong = Samples(images=[np.zeros((3, 8, 8), np.float32)], labels=["0"])
     with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8, got \(3, 8, 8\) float32"):

@@ -1,6 +1,7 @@
 """The page of a generation audit: shares, discrepancy over chance, the paper's rows, ways, heat maps, shortfalls."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from greycard.metrics.generation.discrepancy import discrepancy
 from greycard.metrics.generation.paper004 import ROWS, printed_rows
 from greycard.reports.generation import page as generation_page
-from greycard.reports.generation.evidence import GenerationPage, Way
+from greycard.reports.generation.evidence import GenerationPage, Syntheses, Way
 from greycard.reports.generation.page import compose
 from greycard.reports.generation.realism_sections import realism
 from greycard.reports.generation.verdict import headline, ratio, shortfalls
@@ -18,6 +19,13 @@ from tests.reports.restoration.test_page import Page
 from tests.reports.undrawn import undrawn
 
 RACES = ("African", "East Asian", "Caucasian", "Middle Eastern")
+
+
+MADE = Syntheses(
+    accounts=(examples.account("search", short={"9": 37}), examples.account("rejection")),
+    ways=examples.WAYS,
+    lineages=examples.lineages(),
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +42,8 @@ def page(frames):
 def page_of(frames, **more):
     values = {"title": "Digits", "dataset": "MNIST-5k", "task": "digit", "paper": "CIFAR10-LT"}
     found = {
-        "accounts": (examples.account("search", short={"9": 37}), examples.account("rejection")),
-        "ways": examples.WAYS,
-        "lineages": examples.lineages(),
+        "made": MADE,
+        "min_ratio": 5.0,
         "samples": {name: examples.samples(name, count=20) for name in ("real-seed0", "syn_bias-seed0")},
         "histories": {"real-seed0": examples.history(), "syn_bias-seed0": examples.history(1, shares=True)},
         "command": "python -m jobs.rebalance mnist",
@@ -87,7 +94,7 @@ def test_the_headline_has_before_after_floor_and_what_is_short(frames, page):
     assert f"“Imbalanced data” lie {before['value']:.4f} ± {before['sd']:.4f} from even" in first
     assert f"“Syn data + bias loss” {after['value']:.4f} ± {after['sd']:.4f}: " in first
     assert f"{before['value'] / after['value']:.2f} times lower" in first
-    assert "about 0.0474 in 400 images; these shares are not told apart from even ones" in first
+    assert "about 0.0474 in 400 images; these shares cannot be told from even ones" in first
     assert "The rarest class before, 9, has 0.0\N{NO-BREAK SPACE}% of the images" in rarest
     assert "at least 5 times lower: met; and a Fréchet distance [aux]" in aim
     assert "not worse: met" in aim
@@ -106,7 +113,7 @@ def test_an_aim_that_is_missed_is_said(frames):
 def test_sets_that_follow_no_training_are_compared_with_nothing(frames):
     keep = ["reference", "real-seed0", "reweighting-seed0"]
     some = {name: frame[frame["system"].isin(keep)] for name, frame in frames.items() if "system" in frame}
-    page = page_of(frames | some, before="", after="", ways=(), min_ratio=0.0)
+    page = page_of(frames | some, before="", after="", made=replace(MADE, ways=()), min_ratio=0.0)
     assert (page.first, page.last) == ("real-seed0", "")
     first, rarest, *more = headline(page)
     assert "times" not in first
@@ -160,7 +167,7 @@ def test_classes_that_are_short_are_set_off_with_the_reason(page):
 
 
 def test_full_classes_are_said_too(frames):
-    full = page_of(frames, accounts=(examples.account("rejection"),))
+    full = page_of(frames, made=replace(MADE, accounts=(examples.account("rejection"),)))
     assert shortfalls(full) == ("By rejection sampling every class got its 500 images.",)
     assert len(headline(full)) == 3
 
@@ -188,7 +195,7 @@ def test_one_system_alone_makes_a_page(tmp_path):
     ]  # fmt: skip
     assert len(made.headline) == 2
     assert "a perfectly even generator would show about" in made.headline[0]
-    assert made.drawn
+    assert made.cover.drawn
 
 
 def test_nothing_audited_is_said():
@@ -211,7 +218,7 @@ def test_seeds_of_one_row_are_told_apart(frames):
     [
         ({"paper": "CIFAR10"}, "CIFAR10-LT"),
         ({"before": "rael-seed0"}, "real-seed0"),
-        ({"ways": (Way(name="search", set="set-serach"),)}, "set-search"),
+        ({"made": Syntheses(ways=(Way(name="search", set="set-serach"),))}, "set-search"),
         ({"min_ratio": 0.5}, "at least 1"),
         ({"shares": pd.DataFrame({"system": [], "label": []})}, "shares must have .* lacks hard"),
         ({"histories": {"real-seed0": [{"generator": 1.0}]}}, "after how many images"),

@@ -11,8 +11,9 @@ from greycard.reports.prediction import figures, tables
 from greycard.reports.prediction import page as prediction_page
 from greycard.reports.prediction.arms import arms_of, fell, pick
 from greycard.reports.prediction.page import PredictionPage, compose
-from greycard.reports.prediction.verdict import AcceptedCost
-from greycard.reports.prediction.words import DISPARITY_WORDS, Word, amount, change, number, share, span, value_label
+from greycard.reports.prediction.verdict import AcceptedCost, Aim
+from greycard.reports.prediction.words import DISPARITY_WORDS, value_label
+from greycard.reports.wording import EQUALS, Word, amount, change, number, p_value, share, span
 from tests.reports.prediction import examples
 from tests.reports.restoration.test_page import Page
 from tests.reports.undrawn import undrawn
@@ -107,7 +108,7 @@ def test_differences_have_interval_noise_floor_and_chance(frames, page):
     rows = frames["disparities"].query("decisions == 'hard' and measure == 'sigma_iou' and system == 'smile-seed0'")
     row = rows.iloc[0]
     value = f"{row['value']:.4f} [{row['low']:.4f}, {row['high']:.4f}]"
-    chance = f"{'yes' if row['p_value'] < 0.05 else 'no'} (p = {row['p_value']:.3f})"
+    chance = f"{'yes' if row['p_value'] < 0.05 else 'no'} ({p_value(row['p_value'])})"
     expected = ("σ_IOU", "baseline (cross-entropy)", value, f"{row['noise_floor']:.4f}", chance, "2")
     assert table.rows[0] == expected
     assert table.marks[0] == (row["p_value"] < 0.05)
@@ -173,12 +174,13 @@ def test_losses_of_different_lambda_are_different_arms(frames):
     table = frames["table"].assign(loss=["ce", "iou", "iou"])
     assert len({arm.label for arm in arms_of(table, frames["groups"])}) == 3
     assert len({arm.label for arm in arms_of(table.drop(columns="lam"), frames["groups"])}) == 3
-    assert arms_of(None, frames["groups"])[0].label == "smile"
+    assert arms_of(None, frames["groups"])[0].label == "smile-seed0"
 
 
 def test_arms_of_a_study_keep_their_names():
     table = pd.DataFrame(
         {"system": ["best-seed0", "control-seed0", "baseline-seed0"], "loss": ["iou", "iou", "ce"], "lam": [5.0, 0, 0]}
+        | {"seed": [0, 0, 0]}
     )
     labels = [arm.label.replace("\N{NO-BREAK SPACE}", " ") for arm in arms_of(table, table)]
     assert labels == ["baseline (cross-entropy)", "best: L_iou, λ = 5", "control: without the loss, λ = 0"]
@@ -211,7 +213,7 @@ def test_the_noise_floor_is_drawn(frames):
 
 def test_the_comparison_has_its_aim_drawn(seeds):
     frame = examples.comparison(seeds)
-    left, right = figures.seeds_figure(frame, 0.3).axes
+    left, right = figures.seeds_figure(frame, Aim()).axes
     rows = figures.lowered(frame)
     assert [label.get_text() for label in left.get_yticklabels()] == [DISPARITY_WORDS[n].label for n in rows["measure"]]
     assert rows["decisions"].tolist() == sorted(rows["decisions"])
@@ -230,7 +232,7 @@ def test_the_comparison_has_its_aim_drawn(seeds):
 def test_every_cost_is_shaded_in_its_own_row(seeds):
     frame = examples.comparison(seeds)
     costs = (AcceptedCost("auc", most=0.005), AcceptedCost("ece", "min", 0.5, relative=True), AcceptedCost("bpp"))
-    left, right = figures.seeds_figure(frame, 0.4, costs, "eo_difference").axes
+    left, right = figures.seeds_figure(frame, Aim("eo_difference", 0.4, costs)).axes
     labels = [label.get_text() for label in left.get_yticklabels()]
     assert left.patches[0].get_y() == labels.index(DISPARITY_WORDS["eo_difference"].label) - 0.5
     auc, ece = right.patches
@@ -243,14 +245,14 @@ def test_every_cost_is_shaded_in_its_own_row(seeds):
 
 def test_a_control_is_called_one(frames):
     losses = [row[2] for row in tables.paper_layout(frames["table"].assign(lam=0.0)).rows]
-    assert set(losses) == {"cross-entropy", "control, λ = 0"}
+    assert set(losses) == {"cross-entropy", f"control, λ{EQUALS}0"}
 
 
 def test_a_comparison_with_missing_numbers_is_drawn(seeds):
     frame = examples.comparison(seeds)
     columns = ["reduction", "reduction_low", "reduction_high"]
     frame.loc[frame["measure"] == "dp_difference", columns] = np.nan
-    left, _ = figures.seeds_figure(frame, 0.3).axes
+    left, _ = figures.seeds_figure(frame, Aim()).axes
     assert " absent" in [text.get_text() for text in left.texts]
 
 
@@ -261,6 +263,7 @@ def test_a_comparison_with_missing_numbers_is_drawn(seeds):
         (number(8.73e-4), "8.73×10⁻⁴"),
         (number(-1234.6), "−1,235"),
         (number(float("nan")), "—"),
+        (p_value(0.0341), "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.034"),
         (value_label(3.0), "3"),
         (value_label("dp_l2"), "L_dp^l2"),
         (share(-0.0001), "0.0\N{NO-BREAK SPACE}%"),

@@ -10,7 +10,7 @@ from greycard.reports.restoration import pictures as compose
 from greycard.reports.restoration.frames import chance_level, chance_text, coverage
 from greycard.reports.restoration.headline import counts_as_found, headline
 from tests.reports.restoration.examples import ATTRIBUTES, audit_table
-from tests.reports.restoration.test_page import page_of
+from tests.reports.restoration.test_page import text_of
 from tests.reports.undrawn import undrawn
 
 SYSTEM = "hyperprior_celeba_like"
@@ -37,9 +37,9 @@ def test_it_is_read_from_the_frames(findings, level, covered, chance, number):
 @undrawn()
 def test_sentences_tables_and_page_say_it(at_90):
     assert "90 % interval" in plain(" ".join(headline(at_90, "race").sentences))
-    assert "difference [90 % interval]" in map(plain, tables.verdicts(at_90, "race", "skin_type").columns)
+    assert "difference [90 % interval]" in map(plain, tables.verdicts(at_90, "skin_type", "race").columns)
     pictures = [picture for section in compose.sections(at_90, "race", ATTRIBUTES) for picture in section.figures]
-    page = plain(page_of(at_90) + "".join(p.caption for p in (*pictures, *compose.comparisons(at_90, "race"))))
+    page = plain(text_of(at_90) + "".join(p.caption for p in (*pictures, *compose.comparisons(at_90, "race"))))
     assert "90 % interval, bootstrap" in page
     assert "fewer than 10 % of such random deals" in page
     assert "permutation test at 10 %" in page

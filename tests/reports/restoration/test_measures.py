@@ -10,7 +10,7 @@ from greycard.reports.panels import to_png
 from greycard.reports.restoration import figures, tables
 from greycard.reports.restoration import pictures as compose
 from tests.reports.restoration.examples import ATTRIBUTES, audit_table
-from tests.reports.restoration.test_page import page_of
+from tests.reports.restoration.test_page import text_of
 from tests.reports.undrawn import undrawn
 
 SYSTEM = "hyperprior_celeba_like"
@@ -53,7 +53,7 @@ def test_it_has_a_panel_of_the_distortion_figure(blurred):
 def test_its_table_of_differences_and_its_words_are_there(blurred):
     row = blurred.disparities.query("measure == 'blur' and system == @SYSTEM").iloc[0]
     assert (row["bias"], row["worst_group"]) == (4, "African")
-    page = page_of(blurred)
+    page = text_of(blurred)
     assert "blur width (pixels); lower is closer to the original" in page
     assert "its original, by its edges; lower is closer" in page
     assert "blur width is absent" not in page
@@ -63,7 +63,7 @@ def test_its_table_of_differences_and_its_words_are_there(blurred):
 def test_a_measure_in_the_table_of_columns_that_was_not_measured_is_said_to_be_absent(findings, monkeypatch):
     column = Description(label="blur width", unit="pixels", compares="by its edges", better="lower", digits=3)
     monkeypatch.setitem(COLUMNS, "blur", column)
-    assert "blur width is absent: not measured in this audit" in page_of(findings)
+    assert "blur width is absent: not measured in this audit" in text_of(findings)
 
 
 def test_the_mean_error_in_decibels_has_a_table_of_its_own(findings):

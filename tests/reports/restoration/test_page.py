@@ -3,11 +3,15 @@
 import re
 from html.parser import HTMLParser
 
+import pyarrow as pa
 import pytest
 
-from greycard.reports.restoration import page as html
-from greycard.reports.restoration import pictures as compose
+from greycard.metrics.restoration.findings import FindingsConfig, summarise
+from greycard.reports.pages import render
+from greycard.reports.restoration import page as restoration_page
+from greycard.reports.restoration import pictures
 from greycard.reports.restoration.headline import headline
+from greycard.reports.restoration.page import RestorationPage, compose
 from tests.reports.restoration.examples import ATTRIBUTES, audit_table, write_reconstructions
 from tests.reports.undrawn import undrawn
 
@@ -40,16 +44,20 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def page_of(findings, *, pictures=False, **more):
-    sections = compose.sections(findings, "race", ATTRIBUTES, absent=more.get("absent")) if pictures else ()
+def page_of(findings, **more):
     values = {"title": "A <title>", "attribute": "race", "dataset": "faces", "drawn": True} | more
-    return html.render(html.Report(findings=findings, sections=sections, **values))
+    return RestorationPage(findings=findings, **values)
+
+
+def text_of(findings, **more):
+    return render(compose(page_of(findings, **more)))
 
 
 @pytest.fixture(scope="module")
 def page(findings):
     absent = {"lpips": "no weights on this machine"}
-    return page_of(findings, pictures=True, absent=absent, config="a: <b>", provenance={"x": "y"})
+    sections = pictures.sections(findings, "race", ATTRIBUTES, absent=absent)
+    return text_of(findings, sections=sections, absent=absent, config="a: <b>", provenance={"x": "y"})
 
 
 def test_it_is_well_formed_and_loads_nothing(page):
@@ -75,7 +83,7 @@ def test_it_says_what_is_absent_failed_and_drawn(page):
 
 
 def test_photographs_are_not_called_drawn(findings):
-    assert "drawn by a program" not in page_of(findings, drawn=False)
+    assert "drawn by a program" not in text_of(findings, drawn=False)
 
 
 def test_it_promises_no_cure(page):
@@ -83,7 +91,7 @@ def test_it_promises_no_cure(page):
 
 
 def test_a_missing_group_is_a_dash_with_count_zero(without_indian):
-    page = page_of(without_indian)
+    page = text_of(without_indian)
     assert "Indian 0 (no images: shown as —)" in page
     assert re.search(r"<td>Indian</td><td>0</td><td>—</td>", page)
 
@@ -96,7 +104,7 @@ def test_the_headline_names_group_size_and_chance(findings):
     row = findings.disparities.query(
         "system == 'hyperprior_celeba_like' and measure == 'accuracy_merged/skin_type' and point == 1e-4"
     ).iloc[0]
-    assert f"group difference is {100 * row['bias']:.0f} percentage points" in text
+    assert f"group difference is {100 * row['bias']:.1f} percentage points" in text
     assert "African faces" in text
     assert "drawn at random" in text
     assert "lighter skin type" in text
@@ -118,17 +126,62 @@ def test_an_audit_without_classifiers(findings):
         disparities=findings.disparities[findings.disparities["measure"].isin(measures)],
         chance=findings.chance[:0],
     )
-    assert "no classifier" in page_of(bare)
+    assert "no classifier" in text_of(bare)
 
 
 @undrawn()
 def test_sheets_and_comparisons_find_their_way_in(findings, tmp_path):
-    write_reconstructions(tmp_path, audit_table(80, failed=0))
-    made = compose.sections(findings, "race", ATTRIBUTES, reconstructions=tmp_path, images_per_group=1)
+    folder = tmp_path / "reconstructions"
+    write_reconstructions(folder, audit_table(80, failed=0))
+    made = pictures.sections(findings, "race", ATTRIBUTES, reconstructions=folder, images_per_group=1)
     assert next(section.title for section in made) == "hyperprior celeba like"
-    assert all(section.sheet is not None for section in made)
-    (picture,) = compose.comparisons(findings, "race")
-    assert picture.name == "training-sets-hyperprior_celeba_like-hyperprior_balanced"
+    assert all(section.looks for section in made)
+    compared = pictures.comparisons(findings, "race")
+    assert [item.name for item in compared] == ["training-sets-hyperprior_celeba_like-hyperprior_balanced"]
+    page = page_of(findings, sections=made, comparisons=compared)
+    assert [block.title for block in compose(page).blocks] == [
+        "What it looks like: hyperprior celeba like",
+        "What was measured: hyperprior celeba like",
+        "Two training sets compared",
+        "The other systems",
+        "The numbers",
+        "Failures",
+    ]
+    assert restoration_page.write(page, tmp_path) == tmp_path / "index.html"
+    drawn = [item for section in made for item in (*section.looks, *section.figures)]
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {item.name for item in (*drawn, *compared)}
+    assert (tmp_path / "index.html").read_text().count("data:image/png") == len(drawn) + 1
+
+
+@pytest.fixture(scope="module")
+def renamed():
+    """The audit with its originals and its training sets called by other names."""
+    names = {"raw": "untouched", "hyperprior_celeba_like": "first", "hyperprior_balanced": "second"}
+    table = audit_table()
+    systems = pa.array([names.get(name, name) for name in table["system"].to_pylist()])
+    table = table.set_column(table.column_names.index("system"), "system", systems)
+    config = FindingsConfig(resamples=100, permutations=100, reference="untouched")
+    return summarise(table, ATTRIBUTES, config)
+
+
+def test_originals_are_the_system_that_the_findings_compare_with(findings, renamed):
+    """Names carry nothing: the same numbers under other names say the same."""
+    told = {"reference": "untouched", "pairs": (("first", "second"),)}
+    sentences = headline(renamed, "race", *told.values()).sentences
+    back = [
+        text.replace("first", "hyperprior celeba like").replace("second", "hyperprior balanced") for text in sentences
+    ]
+    assert back == list(headline(findings, "race").sentences)
+    blocks = compose(page_of(renamed, **told)).blocks
+    tables = [item for block in blocks for _, items in block.details for item in items]
+    heads = {name for table in tables for name in table.columns}
+    assert "originals" in heads
+    assert not [name for name in heads if "untouched" in name]
+    assert not [row for table in (*blocks[0].tables, *tables) for row in table.rows if row[0] == "untouched"]
+    assert [item.name for item in pictures.comparisons(renamed, "race", told["pairs"])] == [
+        "training-sets-first-second"
+    ]
+    assert pictures.comparisons(renamed, "race") == ()
 
 
 def test_it_does_not_blame_the_codec_alone(page):

@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from greycard.reports.prediction.verdict import AcceptedCost
+from greycard.reports import pages
+from greycard.reports.pages import render
+from greycard.reports.prediction.verdict import AcceptedCost, Aim
 from greycard.reports.prediction.words import metric_word
 from greycard.reports.tuning import page as search_page
 from greycard.reports.tuning.page import SearchPage, compose
@@ -138,6 +140,21 @@ def test_without_a_comparison_it_says_that_nothing_was_confirmed(plain):
     assert f"{better.sum()} of 17 trials are better than the baseline in all goals" in first
 
 
+def test_an_aim_is_stated_only_where_there_is_one(made):
+    comparison = examples.comparison(made)
+    plain, judged = (compose(page_of(comparison=comparison, aim=aim)) for aim in (None, Aim(min_reduction=0.2)))
+    assert "aim" not in render(plain).lower().replace("claim", "")
+    assert "at least 20\N{NO-BREAK SPACE}% less" in judged.headline[0]
+    assert judged.blocks[0].paragraphs[0].startswith("The aim was to lower σ_IOU by at least 20\N{NO-BREAK SPACE}%")
+
+
+def test_every_picture_is_drawn_once(made, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pages, "to_png", lambda figure: drawn.append(figure) or b"")
+    page = compose(page_of(comparison=examples.comparison(made), **examples.frames(made)))
+    assert len(drawn) == len(page.pictures) == 7
+
+
 def test_one_goal_shows_the_progress():
     page = compose(page_of(goals=(("sigma_iou", "min"),), chosen={"best": 3, "knee": 3}))
     assert [item.name for item in page.pictures] == ["trade-off", "progress", "setting"]
@@ -154,8 +171,10 @@ def test_three_goals_of_another_family():
             color="param/parity.mu",
             show=("bpp", "psnr_gap_db"),
             comparison=examples.codec_comparison(),
-            goal="psnr_gap_db",
-            costs=(AcceptedCost("psnr_db", most=0.25), AcceptedCost("bpp", "min", 0.1, relative=True)),
+            aim=Aim(
+                "psnr_gap_db",
+                costs=(AcceptedCost("psnr_db", most=0.25), AcceptedCost("bpp", "min", 0.1, relative=True)),
+            ),
         )
     )
     assert [item.name for item in page.pictures] == ["seeds", "trade-off", "pareto-front", "setting"]
@@ -163,7 +182,7 @@ def test_three_goals_of_another_family():
     assert "PSNR gap from 1.350 to 0.800: 41" in page.headline[0]
     aim = page.blocks[0].paragraphs[0]
     assert "lower PSNR gap by at least 30" in aim
-    assert "PSNR by at most 0.25, bits per pixel by at most 10 % of the baseline's." in aim
+    assert "PSNR by at most 0.25, bits per pixel by at most 10\N{NO-BREAK SPACE}% of the baseline's." in aim
     assert "accuracy" not in aim
 
 

@@ -20,9 +20,10 @@ from greycard.datasets.manifest import Manifest, check_attributes
 from greycard.datasets.storage import Folder
 from greycard.metrics.descriptions import COLUMNS
 from greycard.metrics.restoration.findings import Findings, FindingsConfig, summarise
-from greycard.reports.restoration import page as html
-from greycard.reports.restoration import pictures as compose
+from greycard.reports.restoration import pictures
 from greycard.reports.restoration.headline import headline
+from greycard.reports.restoration.page import RestorationPage
+from greycard.reports.restoration.page import write as write_page
 from greycard.schema import RATES
 from greycard.tracking import Run, job_run
 from greycard.tracking.provenance import git_commit
@@ -149,7 +150,7 @@ def make(job: ReportJob, manifest: Manifest, run: Run) -> Reported:
         run.log_table(frame, f"tables/{name}.json")
     run.log_artifact(job.directory / "figures", "figures")
     run.log_artifact(page)
-    lines = headline(findings, job.config.attribute)
+    lines = headline(findings, job.config.attribute, job.config.findings.reference, job.config.pairs)
     run.describe(*lines.sentences, *lines.others)
     return Reported(page, findings, run.run_id)
 
@@ -176,41 +177,34 @@ def _table_names(folder: Folder) -> list[str]:
 
 def _write(job: ReportJob, manifest: Manifest, findings: Findings, run_id: str) -> Path:
     """Write tables, pictures and the page."""
-    out = job.directory
-    for folder in ("tables", "figures"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
+    out, config = job.directory, job.config
+    (out / "tables").mkdir(parents=True, exist_ok=True)
     for name, frame in findings._asdict().items():
         frame.to_parquet(out / "tables" / f"{name}.parquet", index=False)
         frame.to_csv(out / "tables" / f"{name}.csv", index=False)
-    sections = compose.sections(
-        findings,
-        job.config.attribute,
-        manifest.attributes,
-        reconstructions=f"{job.audit}/reconstructions" if job.config.images_per_group else None,
-        images_per_group=job.config.images_per_group,
-        absent=job.absent,
-    )
-    comparisons = compose.comparisons(findings, job.config.attribute, job.config.pairs)
-    pictures = [picture for section in sections for picture in (section.sheet, *section.figures) if picture is not None]
-    for picture in (*pictures, *comparisons):
-        (out / "figures" / f"{picture.name}.png").write_bytes(picture.png)
-    page = html.render(
-        html.Report(
-            title=job.config.title,
-            findings=findings,
-            attribute=job.config.attribute,
-            sections=sections,
-            comparisons=comparisons,
-            dataset=f"“{manifest.dataset}”",
-            drawn=manifest.drawn,
+    page = RestorationPage(
+        title=config.title,
+        findings=findings,
+        attribute=config.attribute,
+        reference=config.findings.reference,
+        pairs=config.pairs,
+        sections=pictures.sections(
+            findings,
+            config.attribute,
+            manifest.attributes,
+            reference=config.findings.reference,
+            reconstructions=f"{job.audit}/reconstructions" if config.images_per_group else None,
+            images_per_group=config.images_per_group,
             absent=job.absent,
-            provenance=_provenance(job, manifest, run_id),
-            config=yaml.safe_dump(to_dict(job), sort_keys=False, allow_unicode=True),
-        )
+        ),
+        comparisons=pictures.comparisons(findings, config.attribute, config.pairs),
+        dataset=f"“{manifest.dataset}”",
+        drawn=manifest.drawn,
+        absent=job.absent,
+        provenance=_provenance(job, manifest, run_id),
+        config=yaml.safe_dump(to_dict(job), sort_keys=False, allow_unicode=True),
     )
-    path = out / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    return write_page(page, out)
 
 
 def _provenance(job: ReportJob, manifest: Manifest, run_id: str) -> dict[str, str]:

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from greycard.metrics.generation.paper004 import DATASETS, ROWS, row_of
-from greycard.reports.restoration.frames import nice
+from greycard.reports.pages import Cover
+from greycard.reports.wording import spell
 from greycard.schema import unknown
 
 _COLUMNS: Final = {
@@ -19,9 +20,9 @@ _COLUMNS: Final = {
     "references": ("system", "generated", "reference", "value", "note", "measure"),
     "confusion": ("label", "predicted", "count"),
     "counts": ("system", "n_in", "n_ok", "n_failed"),
-    "lineages": ("lineage", "label", "number", "parent", "depth", "distance", "duplicate", "image"),
 }
 """Frame of a page -> the columns that it needs."""
+_LINEAGES: Final = ("lineage", "label", "number", "parent", "depth", "distance", "duplicate", "image")
 
 
 class Account(Protocol):
@@ -62,7 +63,7 @@ class Samples:
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
-            raise ValueError(f"samples need a label an image, got {len(self.images)} images, {len(self.labels)} labels")
+            raise ValueError(f"samples need a label each, got {len(self.images)} images, {len(self.labels)} labels")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +84,37 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationPage:
+class Syntheses:
+    """Sets that were made, and what they are for.
+
+    Attributes:
+        accounts: one per method: ``SynthesisResult.frames``.
+        ways: what is compared in the table of ways to balance: search, rejection, reweighting.
+        lineages: ``SynthesisResult.sheet()``: lineage, label, number, parent, depth, distance, duplicate, chosen, image
+            (PNG); None leaves the sheet out.
+        angles: distances of ``lineages`` are radians.
+    """
+
+    accounts: tuple[Account, ...] = ()
+    ways: tuple[Way, ...] = ()
+    lineages: pd.DataFrame | None = None
+    angles: bool = True
+
+    def __post_init__(self) -> None:
+        _check_columns("lineages", self.lineages, _LINEAGES)
+
+    def joined(self, name: str) -> pd.DataFrame | None:
+        """Return one frame of all accounts, by its name; None without any account."""
+        parts: list[Any] = [getattr(account, name) for account in self.accounts]
+        return pd.concat(parts, ignore_index=True) if parts else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationPage(Cover):
     """What the page of a generation audit is made of. Frames are those of ``audits.generation.GenerationFrames``.
 
     Attributes:
-        title: of the page.
-        dataset: the data set's name.
         task: whose classes are counted.
-        drawn: True where the images are drawings, not people.
-        command: what makes the page again.
-        commit: of the source; "" leaves it out.
         verdict: the first sentence; "" takes one from ``scores``.
         scores: system, variant, seed, measure, value, sd, low, high, n, splits, floor, note.
         shares: system, code, label, hard, soft, corrected, even, count.
@@ -105,29 +127,17 @@ class GenerationPage:
         references: system, generated, reference, value, discrepancy, note, measure.
         confusion: label, predicted, count.
         counts: system, n_in, n_ok, n_failed, reasons.
-        accounts: of syntheses, one a method: ``SynthesisResult.frames``.
-        ways: what is compared in the table of ways to balance: search, rejection, reweighting.
+        made: sets that were synthesized.
         samples: images of systems in order of their seeds, by system.
-        lineages: ``SynthesisResult.sheet()``: lineage, label, number, parent, depth, distance, duplicate, chosen, image
-            (PNG).
         histories: system -> metrics of each tick of its training, with a column ``images``.
         paper: whose printed rows stand beside: ``FFHQ`` or ``CIFAR10-LT``; "" for none.
         labels: system -> what it is called; without one, its row in the paper's tables or its name.
         absent: measure -> why it was not taken.
         classes: in the order of the figures; () takes that of ``shares``.
-        angles: distances of ``lineages`` are radians.
         min_ratio: how many times lower the discrepancy is to be; 0 has no aim.
-        notes: sentences below the first ones.
-        provenance: more of what was run: name -> text.
-        config: the resolved config as YAML.
     """
 
-    title: str
-    dataset: str
     task: str
-    drawn: bool = False
-    command: str = ""
-    commit: str = ""
     verdict: str = ""
     scores: pd.DataFrame
     shares: pd.DataFrame
@@ -138,20 +148,14 @@ class GenerationPage:
     references: pd.DataFrame | None = None
     confusion: pd.DataFrame | None = None
     counts: pd.DataFrame | None = None
-    accounts: tuple[Account, ...] = ()
-    ways: tuple[Way, ...] = ()
+    made: Syntheses = field(default_factory=Syntheses)
     samples: Mapping[str, Samples] = field(default_factory=dict)
-    lineages: pd.DataFrame | None = None
     histories: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     paper: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
-    angles: bool = True
-    min_ratio: float = 5.0
-    notes: tuple[str, ...] = ()
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    config: str = ""
+    min_ratio: float = 0.0
 
     def __post_init__(self) -> None:
         for name, columns in _COLUMNS.items():
@@ -162,7 +166,7 @@ class GenerationPage:
         if self.paper and self.paper not in DATASETS:
             raise ValueError(unknown("paper", self.paper, DATASETS))
         known = self.shares["system"].drop_duplicates().tolist()
-        named = (self.before, self.after, *(way.set for way in self.ways), *(way.system for way in self.ways))
+        named = (self.before, self.after, *(name for way in self.made.ways for name in (way.set, way.system)))
         for name in filter(None, named):
             if name not in known:
                 raise ValueError(unknown("system of the page", name, known))
@@ -207,9 +211,9 @@ class GenerationPage:
             return "held-out images"
         row = self.row(system)
         if not row:
-            return nice(system)
+            return spell(system)
         twins = [name for name in self.systems if self.row(name) == row]
-        return ROWS[row] if len(twins) == 1 else f"{ROWS[row]} ({nice(system)})"
+        return ROWS[row] if len(twins) == 1 else f"{ROWS[row]} ({spell(system)})"
 
     def _variant(self, system: str) -> str:
         rows = self.scores.loc[self.scores["system"] == system, "variant"] if "variant" in self.scores else []
@@ -223,9 +227,3 @@ def _check_columns(name: str, frame: pd.DataFrame | None, columns: tuple[str, ..
     missing = [] if frame is None else [column for column in columns if column not in frame]
     if missing:
         raise ValueError(f"{name} must have the columns {', '.join(columns)}, and lacks {', '.join(missing)}")
-
-
-def joined(accounts: Sequence[Account], name: str) -> pd.DataFrame | None:
-    """Return one frame of all accounts, by its name; None without any account."""
-    parts: list[Any] = [getattr(account, name) for account in accounts]
-    return pd.concat(parts, ignore_index=True) if parts else None

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from greycard.metrics.significance import wilson
 from greycard.reports.generation.words import COVERED
 from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
-from greycard.reports.restoration.frames import nice
+from greycard.reports.wording import share, spell
 
 _FLOOR: Final[dict[str, Any]] = {"fc": "#f3e2a9", "ec": "#a8891c", "hatch": "////", "lw": 0, "zorder": 0}
 _LEAST: Final = 0.05  # shares below have no room for a name in a pie
@@ -32,15 +32,15 @@ CURVES: Final = (
 
 
 def shares_figure(shares: pd.DataFrame, systems: Mapping[str, str], classes: Sequence[str]) -> Figure:
-    """Draw Figure 2: a pie and bars a system; the bars have 95 % intervals, the even share is dashed.
+    """Draw Figure 2: one pie and one row of bars per system; the bars have 95 % intervals, the even share is dashed.
 
     Args:
         shares: system, label, hard, corrected, count.
-        systems: system -> what it is called; a column each.
+        systems: system -> what it is called; one column each.
         classes: in order; one that a system never shows keeps its place.
     """
     shown = list(systems)
-    names = max((len(nice(name)) for name in classes), default=1)
+    names = max((len(spell(name)) for name in classes), default=1)
     width = 0.6 + 0.07 * names + (2.7 + 0.05 * names) * max(len(shown), 1)
     figure = Figure(figsize=(width, 2.7 + 1.3 + 0.27 * len(classes)), layout="constrained")
     if not shown:
@@ -49,7 +49,7 @@ def shares_figure(shares: pd.DataFrame, systems: Mapping[str, str], classes: Seq
     panels = figure.subplots(2, len(shown), squeeze=False, height_ratios=(2.7, 1.0 + 0.27 * len(classes)))
     for place, system in enumerate(shown):
         rows = shares[shares["system"] == system].set_index("label").reindex(list(classes))
-        panels[0, place].set_title(nice(systems[system]), fontsize=9.5, color=INK, wrap=True)
+        panels[0, place].set_title(spell(systems[system]), fontsize=9.5, color=INK, wrap=True)
         _pie(panels[0, place], rows)
         _bars(panels[1, place], rows, named=place == 0)
     most = max(axes.get_xlim()[1] for axes in panels[1])
@@ -101,7 +101,7 @@ def discrepancy_figure(rows: pd.DataFrame) -> Figure:
 
 
 def training_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]], labels: Mapping[str, str]) -> Figure:
-    """Draw the metrics of ticks against the images shown, a line a system; panels without any metric are left out."""
+    """Draw the metrics of ticks against the images shown, one line per system; panels without a metric are left out."""
     frames = {name: pd.DataFrame(list(ticks)) for name, ticks in histories.items() if len(ticks)}
     there = {column for frame in frames.values() for column in frame}
     shown = [(title, lines) for title, lines in CURVES if there & set(lines)]
@@ -117,7 +117,7 @@ def training_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]], labels
         for index, (name, frame) in enumerate(frames.items()):
             for metric, dash in lines.items():
                 if metric in frame:
-                    _curve(axes, frame, metric, dash, index, labels.get(name, nice(name)) if dash == "-" else "")
+                    _curve(axes, frame, metric, dash, index, labels.get(name, spell(name)) if dash == "-" else "")
         axes.set_xlabel("images shown [thousands]", fontsize=9, color=INK)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -143,7 +143,7 @@ def _pie(axes: Axes, rows: pd.DataFrame) -> None:
         axes.text(0.5, 0.5, "no images", transform=axes.transAxes, ha="center", va="center", color=FAINT, fontsize=9)
         return
     named = [
-        f"{nice(str(name))}\n{100 * value:.0f} %" if value >= _LEAST else ""
+        f"{spell(str(name))}\n{share(value, 0)}" if value >= _LEAST else ""
         for name, value in zip(rows.index, values, strict=True)
     ]
     wedges = axes.pie(
@@ -157,7 +157,7 @@ def _pie(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _bars(axes: Axes, rows: pd.DataFrame, *, named: bool) -> None:
     total = rows["count"].fillna(0).sum()
-    labels = [nice(str(name)) for name in rows.index]
+    labels = [spell(str(name)) for name in rows.index]
     rows_down(axes, labels if named else [""] * len(labels))
     axes.axvline(1 / max(len(rows), 1), color=INK, lw=1, ls=(0, (4, 3)), label="even share", zorder=2)
     for place, row in enumerate(rows.to_dict("records")):

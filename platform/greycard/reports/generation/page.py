@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from greycard.reports.generation import sections, verdict, words
-from greycard.reports.generation.evidence import Account, GenerationPage, Samples, Way
-from greycard.reports.page_words import DRAWN, provenance
+from greycard.reports.generation.evidence import Account, GenerationPage, Samples, Syntheses, Way
 from greycard.reports.pages import Page, write_page
+from greycard.reports.wording import spell
 
-__all__ = ["Account", "GenerationPage", "Samples", "Way", "compose", "write"]
+__all__ = ["Account", "GenerationPage", "Samples", "Syntheses", "Way", "compose", "write"]
 
 
 def write(page: GenerationPage, out: Path) -> Path:
@@ -26,16 +26,12 @@ def compose(page: GenerationPage) -> Page:
         ValueError: as ``write``.
     """
     return Page(
-        title=page.title,
-        subtitle=f"How evenly {verdict.counted(page)} show the classes of {page.task.replace('_', ' ')}, and how real "
-        f"their images look, against held-out images of {page.dataset}.",
-        drawn=DRAWN if page.drawn else "",
+        cover=page,
+        subtitle=f"How evenly {verdict.counted(page)} show the classes of {spell(page.task)}, and how real their "
+        f"images look, against held-out images of {page.dataset}.",
         headline=verdict.headline(page),
-        lines=page.notes,
         reading=words.reading(page),
         blocks=sections.blocks(page),
-        provenance=provenance(page.command, page.commit, page.provenance),
-        config=page.config,
         words=words.measures_of(page),
         limits=words.limits(page),
     )

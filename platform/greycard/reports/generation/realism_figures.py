@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from greycard.metrics.generation.references import AS_DRAWN, BALANCED, UNBALANCED
 from greycard.reports.generation.figures import rows_down
 from greycard.reports.panels import COLOURS, FAINT, INK, legend_below, say_absent
-from greycard.reports.prediction.words import number
-from greycard.reports.restoration.frames import nice
+from greycard.reports.wording import number, spell
 
 SETS: Final = {AS_DRAWN: "as drawn", BALANCED: "made even", UNBALANCED: "made uneven"}
 _REFERENCES: Final = {BALANCED: COLOURS[1], UNBALANCED: COLOURS[4]}
@@ -46,7 +45,7 @@ def heat_map(rows: pd.DataFrame, classes: Sequence[str], across: str, down: str,
     norm = Normalize(0.0, known.max() if math.isnan(most) else most)
     image = axes.imshow(matrix, cmap="YlGnBu", norm=norm, aspect="equal")
     axes.set_facecolor("#eeeeee")
-    labels = [nice(name) for name in names]
+    labels = [spell(name) for name in names]
     axes.set_xticks(range(len(names)), labels, rotation=45 if max(map(len, labels)) > 3 else 0, ha="right"
                     if max(map(len, labels)) > 3 else "center", fontsize=8.5)  # fmt: skip
     axes.set_yticks(range(len(names)), labels, fontsize=8.5)
@@ -76,7 +75,7 @@ def references_figure(rows: pd.DataFrame, systems: Mapping[str, str]) -> Figure:
         return figure
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, system in zip(panels, shown, strict=True):
-        axes.set_title(nice(systems[system]), fontsize=9.5, color=INK, wrap=True)
+        axes.set_title(spell(systems[system]), fontsize=9.5, color=INK, wrap=True)
         rows_down(axes, list(SETS.values()) if axes is panels[0] else [""] * len(SETS))
         _pairs(axes, rows[rows["system"] == system])
         axes.set_xlabel("distance", fontsize=9, color=INK)

@@ -8,8 +8,8 @@ from greycard.reports.generation import tables
 from greycard.reports.generation.evidence import GenerationPage
 from greycard.reports.generation.words import distances, word_of
 from greycard.reports.pages import Block, Picture, picture
-from greycard.reports.prediction.words import number
 from greycard.reports.table import Table
+from greycard.reports.wording import number
 
 
 def realism(page: GenerationPage) -> Block | None:

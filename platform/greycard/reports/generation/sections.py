@@ -12,10 +12,10 @@ from greycard.reports.generation import realism_sections as realism
 from greycard.reports.generation import synthesis_tables as synthesis
 from greycard.reports.generation.evidence import GenerationPage
 from greycard.reports.generation.verdict import shortfalls
-from greycard.reports.generation.words import CORRECTED, HARD, score_of
+from greycard.reports.generation.words import CORRECTED, COVERED, HARD, score_of
 from greycard.reports.pages import Block, Picture, picture
-from greycard.reports.restoration.frames import nice
-from greycard.reports.table import DASH, Table
+from greycard.reports.table import Table
+from greycard.reports.wording import DASH, level, spell
 
 _SETS: Final = (
     "The same of the synthetic sets that generators were trained on, or could be. They are even by the classifier that "
@@ -35,7 +35,7 @@ def _compared(page: GenerationPage) -> tuple[dict[str, str], dict[str, str]]:
     """Return the systems of the figures of shares, two at most each: before and after; and sets that were made."""
     there = set(page.shares["system"])
     main = [name for name in dict.fromkeys((page.first, page.last)) if name in there]
-    made = [name for name in dict.fromkeys(way.set for way in page.ways) if name in there and name not in main][:2]
+    made = [name for name in dict.fromkeys(way.set for way in page.made.ways) if name in there and name not in main][:2]
     return {name: page.label(name) for name in main}, {name: page.label(name) for name in made}
 
 
@@ -43,7 +43,7 @@ def _shares(page: GenerationPage) -> Block:
     shown, made = _compared(page)
     never = {name: _never(page, name) for name in shown | made}
     texts = tuple(
-        f"{page.label(name)} never shows {', '.join(map(nice, gone))}." for name, gone in never.items() if gone
+        f"{page.label(name)} never shows {', '.join(map(spell, gone))}." for name, gone in never.items() if gone
     )
     details = tuple(tables.shares(page, name) for name in page.systems if name in set(page.shares["system"]))
     confusion = tables.confusion(page)
@@ -55,9 +55,9 @@ def _shares(page: GenerationPage) -> Block:
                 page,
                 shown,
                 "shares",
-                "Above: what share of the images each class has (names are left out below 5 %; clockwise from the "
-                "top, in the order of the bars). Below: the same with 95 % intervals, numbers of images, and the share "
-                "that would be even. Diamonds: corrected for the classifier's confusions.",
+                f"Above: what share of the images each class has (names are left out below {level(0.05)}; clockwise "
+                f"from the top, in the order of the bars). Below: the same with {COVERED} intervals, numbers of "
+                "images, and the share that would be even. Diamonds: corrected for the classifier's confusions.",
             ),
             *((_pies(page, made, "shares-of-sets", _SETS),) if made else ()),
         ),
@@ -115,13 +115,13 @@ def _correction(page: GenerationPage) -> tuple[str, ...]:
 
 
 def _ways(page: GenerationPage) -> Block | None:
-    if not page.ways and not page.accounts:
+    if not page.made.ways and not page.made.accounts:
         return None
     return Block(
         title="Search, rejection, reweighting",
         paragraphs=shortfalls(page),
-        tables=(synthesis.ways(page),) if page.ways else (),
-        details=(("What each class cost", synthesis.accounts(page)),) if page.accounts else (),
+        tables=(synthesis.ways(page),) if page.made.ways else (),
+        details=(("What each class cost", synthesis.accounts(page)),) if page.made.accounts else (),
     )
 
 
@@ -156,17 +156,17 @@ def _samples(page: GenerationPage) -> Block | None:
 
 
 def _lineages(page: GenerationPage) -> Block | None:
-    if page.lineages is None or not len(page.lineages):
+    if page.made.lineages is None or not len(page.made.lineages):
         return None
-    measure = "angle from it" if page.angles else "distance from it"
-    there = set(page.lineages["label"])
-    none = [nice(name) for name in page.class_names if name not in there]
+    measure = "angle from it" if page.made.angles else "distance from it"
+    there = set(page.made.lineages["label"])
+    none = [spell(name) for name in page.class_names if name not in there]
     return Block(
         title="How the search finds images: lineages",
         paragraphs=(f"No lineage is shown of {', '.join(none)}: none was found or kept.",) if none else (),
         pictures=(
             Picture(
-                png=to_png(sheets.lineage_sheet(page.lineages, page.class_names, angles=page.angles)),
+                png=to_png(sheets.lineage_sheet(page.made.lineages, page.class_names, angles=page.made.angles)),
                 caption="For each class one start (blue) and what the search reached from it, in the order of depth: "
                 f"the number of each, the one it came from, its depth (steps from the start) and {measure}. Crossed "
                 "out: a duplicate, too near in features to one before it, left out of the set. “Not taken”: the class "
@@ -183,7 +183,7 @@ def _training(page: GenerationPage) -> Block | None:
     histories = {name: ticks for name, ticks in page.histories.items() if len(ticks)}
     if not histories:
         return None
-    labels = {name: page.label(name) if name in page.systems else nice(name) for name in histories}
+    labels = {name: page.label(name) if name in page.systems else spell(name) for name in histories}
     return Block(
         title="Training",
         pictures=(

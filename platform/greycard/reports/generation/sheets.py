@@ -14,8 +14,7 @@ from PIL import Image, ImageDraw
 
 from greycard.reports.canvas import font, text_centred
 from greycard.reports.generation.evidence import Samples
-from greycard.reports.prediction.words import number
-from greycard.reports.restoration.frames import nice
+from greycard.reports.wording import number, spell
 
 BORDER: Final = (213, 94, 0)
 START: Final = (0, 114, 178)
@@ -49,7 +48,7 @@ def as_they_come(samples: Sequence[tuple[str, Samples]], *, count: int = 30, acr
             x, y = left + place % across * cell, 34 + place // across * line
             canvas.paste(_large(one.images[place], side), (x, y))
             text_centred(
-                pen, x + side // 2, y + side, _fitted(pen, nice(one.labels[place]), cell, _SMALL - 2), _SMALL - 2
+                pen, x + side // 2, y + side, _fitted(pen, spell(one.labels[place]), cell, _SMALL - 2), _SMALL - 2
             )
     return canvas
 
@@ -65,7 +64,7 @@ def by_class(samples: Sequence[tuple[str, Samples]], classes: Sequence[str], *, 
     side = _side([one for _, one in samples])
     cell, line = side + _GAP, side + 2 * _GAP
     block = each * cell + 2 * _GAP
-    widest = max((len(nice(label)) for label in classes), default=1)
+    widest = max((len(spell(label)) for label in classes), default=1)
     column = min(max(_NAME, 3 * _GAP + widest * _LARGE * 5 // 9), 2 * _NAME)
     canvas, pen = _canvas(column + len(samples) * block + _GAP, 52 + len(classes) * line)
     for index, (name, one) in enumerate(samples):
@@ -82,7 +81,7 @@ def by_class(samples: Sequence[tuple[str, Samples]], classes: Sequence[str], *, 
                 canvas.paste(_large(one.images[at], side), (left + place * cell, top))
     for row, label in enumerate(classes):
         top = 52 + row * line
-        _write(pen, _GAP, top + side // 2 - 18, nice(label), column - 2 * _GAP, _LARGE - 1)
+        _write(pen, _GAP, top + side // 2 - 18, spell(label), column - 2 * _GAP, _LARGE - 1)
         counts = " / ".join(f"{sum(said == label for said in one.labels):,}" for _, one in samples)
         pen.text((_GAP, top + side // 2 + 2), counts, fill=_SOFT, font=font(_SMALL - 1))
         pen.line((_GAP, top - _GAP, canvas.width - _GAP, top - _GAP), fill=(225, 225, 225))
@@ -113,7 +112,7 @@ def lineage_sheet(
     top = _GAP
     for (label, name, rows), height in zip(parts, heights, strict=True):
         flagged = int(rows["duplicate"].astype(bool).sum())
-        text = f"{nice(label)}: {len(rows)} of lineage {name}" + (f", {flagged} flagged as duplicates" * (flagged > 0))
+        text = f"{spell(label)}: {len(rows)} of lineage {name}" + (f", {flagged} flagged as duplicates" * (flagged > 0))
         pen.line((_GAP, top, canvas.width - _GAP, top), fill=(220, 220, 220))
         _write(pen, _GAP, top + 4, text, canvas.width - 2 * _GAP, _LARGE)
         for place, row in enumerate(rows.to_dict("records")):

@@ -5,19 +5,18 @@ import math
 import numpy as np
 import pandas as pd
 
-from greycard.reports.generation.evidence import GenerationPage, Way, joined
+from greycard.reports.generation.evidence import GenerationPage, Way
 from greycard.reports.generation.words import HARD, METHODS, distances, score_of, with_deviation, word_of
-from greycard.reports.prediction.words import DASH, number, share
-from greycard.reports.restoration.frames import nice
 from greycard.reports.table import Table
+from greycard.reports.wording import DASH, number, points, share, spell, to
 
 
 def ways(page: GenerationPage) -> Table:
     """Return ways to balance: what the set cost and holds, and what the generator trained on it shows."""
-    cost, counts, near = (joined(page.accounts, name) for name in ("cost", "counts", "duplicates"))
+    cost, counts, near = (page.made.joined(name) for name in ("cost", "counts", "duplicates"))
     (distance, *_) = distances(page) or [""]
     made = []
-    for way in page.ways:
+    for way in page.made.ways:
         made.append(
             (
                 way.name,
@@ -35,7 +34,7 @@ def ways(page: GenerationPage) -> Table:
         "Draws are latents that were generated and classified for each image that was taken: over all classes, and of "
         "the dearest one. A seed that several classes looked at counts for each.",
         (
-            "way", "images", "draws an image", "near-duplicates", "set: class shares", "set: discrepancy ↓",
+            "way", "images", "draws per image", "near-duplicates", "set: class shares", "set: discrepancy ↓",
             "generator: class shares", "generator: discrepancy ↓",
             f"generator: {word_of(distance).label} ↓" if distance else "generator: distance",
         ),
@@ -45,9 +44,7 @@ def ways(page: GenerationPage) -> Table:
 
 def accounts(page: GenerationPage) -> tuple[Table, ...]:
     """Return for each method what each class asked for and got, at what cost."""
-    counts, lineages, near, cost = (
-        joined(page.accounts, name) for name in ("counts", "lineages", "duplicates", "cost")
-    )
+    counts, lineages, near, cost = (page.made.joined(name) for name in ("counts", "lineages", "duplicates", "cost"))
     if counts is None or lineages is None or near is None or cost is None:
         return ()
     return tuple(
@@ -71,7 +68,7 @@ def _account(
         wanted, chosen = int(rows["wanted"].sum()), int(rows["chosen"].sum())
         made.append(
             (
-                nice(label),
+                spell(label),
                 f"{chosen:,} of {wanted:,}",
                 f"{int(mine['found'].notna().sum()):,} of {len(mine):,}",
                 f"{int(_work(cost[cost['label'] == label]).sum()):,}",
@@ -83,13 +80,13 @@ def _account(
         )
         marks.append(chosen < wanted)
     return Table(
-        f"{METHODS.get(method, nice(method)).capitalize()}, class by class. A row is set off where a class is short.",
+        f"{METHODS.get(method, spell(method)).capitalize()}, class by class. A row is set off where a class is short.",
         (
             "class",
             "images",
             "starts found",
             "draws",
-            "draws an image",
+            "draws per image",
             "near-duplicates",
             "flagged and left out",
             "failed",
@@ -129,7 +126,7 @@ def _draws(cost: pd.DataFrame | None) -> str:
     text = number(float(_work(cost).sum() / cost["chosen"].sum()))
     if dearest is None:
         return text
-    return f"{text} (class {nice(str(dearest['label']))}: {number(float(dearest['evaluated_per_chosen']))})"
+    return f"{text} (class {spell(str(dearest['label']))}: {number(float(dearest['evaluated_per_chosen']))})"
 
 
 def _work(cost: pd.DataFrame) -> "pd.Series[float]":
@@ -147,7 +144,7 @@ def _range(page: GenerationPage, system: str) -> str:
     rows = page.shares[page.shares["system"] == system]
     if not len(rows) or rows["hard"].isna().all():
         return DASH
-    return f"{100 * rows['hard'].min():.1f} to {share(float(rows['hard'].max()))}"
+    return to(points(float(rows["hard"].min())), share(float(rows["hard"].max())))
 
 
 def _score(page: GenerationPage, system: str, measure: str) -> str:

@@ -18,16 +18,13 @@ from greycard.reports.generation.words import (
     NO_REFERENCE,
     POOLED,
     REALISM,
-    direction,
-    percents,
     score_of,
     stem,
     with_deviation,
     word_of,
 )
-from greycard.reports.prediction.words import DASH, amount, share, span
-from greycard.reports.restoration.frames import nice
 from greycard.reports.table import Table
+from greycard.reports.wording import DASH, Word, amount, bracket, deviation, points, share, span, spell
 
 _PRINTED: Final = {
     "fid": ("FID", 2), "kid": ("KID", 5), "precision": ("precision", 4), "recall": ("recall", 4),
@@ -113,12 +110,12 @@ def shares(page: GenerationPage, system: str) -> Table:
     made = []
     for label in page.class_names:
         if label not in rows.index or not total:
-            made.append((nice(label), *[DASH] * 5))
+            made.append((spell(label), *[DASH] * 5))
             continue
         row = rows.loc[label]
         low, high = wilson(float(row["count"]), total)
         hard, soft, corrected = (share(float(row[name])) for name in ("hard", "soft", "corrected"))
-        made.append((nice(label), f"{int(row['count']):,}", hard, percents(low, high), soft, corrected))
+        made.append((spell(label), f"{int(row['count']):,}", hard, bracket(points(low), points(high)), soft, corrected))
     return Table(
         f"{page.label(system)}: {int(total):,} images; an even share is {share(1 / max(1, len(page.class_names)))}.",
         ("class", "images", "share", f"{COVERED} interval", "mean probability", "corrected"),
@@ -135,7 +132,7 @@ def confusion(page: GenerationPage) -> Table | None:
     matrix = counts.reindex(index=names, columns=names).fillna(0).to_numpy(np.float64)
     seen = matrix.sum(axis=1)
     made = tuple(
-        (nice(name), f"{int(seen[place]):,}", *(_percent(value, seen[place]) for value in matrix[place]))
+        (spell(name), f"{int(seen[place]):,}", *(_percent(value, seen[place]) for value in matrix[place]))
         for place, name in enumerate(names)
     )
     found = [matrix[k, k] / seen[k] for k in range(len(names)) if seen[k]]
@@ -143,7 +140,7 @@ def confusion(page: GenerationPage) -> Table | None:
     return Table(
         f"The measuring classifier on labelled held-out images: true class (row), said class (column), %. Balanced "
         f"accuracy {balanced}.",
-        ("class", "images", *map(nice, names)),
+        ("class", "images", *map(spell, names)),
         made,
     )
 
@@ -165,7 +162,7 @@ def _measures(page: GenerationPage, known: tuple[str, ...], caption: str) -> Tab
         made.append(("one half of the held-out images against the other", *floors))
         marks.append(False)
     why = f" Absent: {'; '.join(notes)}." if notes else ""
-    heads = tuple(f"{word_of(name).label}{direction(word_of(name))}" for name in names)
+    heads = tuple(f"{word_of(name).label}{word_of(name).arrow}" for name in names)
     return Table(f"{caption}.{why}", ("variant", *heads), tuple(made), tuple(marks))
 
 
@@ -188,8 +185,7 @@ def _lines(page: GenerationPage, printed: list[str]) -> list[tuple[str, str, str
 
 
 def _with_interval(row: Mapping[str, Any]) -> str:
-    interval = span(float(row["low"]), float(row["high"]), DISCREPANCY)
-    value = amount(float(row["value"]), DISCREPANCY)
+    value, interval = amount(float(row["value"]), DISCREPANCY), span(float(row["low"]), float(row["high"]), DISCREPANCY)
     return value if interval == DASH else f"{value} {interval}"
 
 
@@ -204,10 +200,7 @@ def _printed(rows: pd.DataFrame, row: str, column: str, digits: int) -> str:
 
 
 def _of(row: Mapping[Any, Any], column: str, digits: int) -> str:
-    value, deviation = row[column], row.get(f"{column}_sd", math.nan)
-    if pd.isna(value):
-        return DASH
-    return f"{value:.{digits}f}" + ("" if pd.isna(deviation) else f" ± {deviation:.{digits}f}")
+    return deviation(float(row[column]), float(row.get(f"{column}_sd", math.nan)), Word(label=column, decimals=digits))
 
 
 def _place(paper: str, column: str) -> str:
@@ -215,4 +208,4 @@ def _place(paper: str, column: str) -> str:
 
 
 def _percent(value: float, total: float) -> str:
-    return DASH if not total else f"{100 * value / total:.1f}"
+    return points(value / total if total else math.nan)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from greycard.metrics.significance import wilson
-from greycard.reports.generation.evidence import GenerationPage, joined
+from greycard.reports.generation.evidence import GenerationPage
 from greycard.reports.generation.words import (
     COVERED,
     DISCREPANCY,
@@ -17,8 +17,7 @@ from greycard.reports.generation.words import (
     with_deviation,
     word_of,
 )
-from greycard.reports.prediction.words import amount, number, share
-from greycard.reports.restoration.frames import nice
+from greycard.reports.wording import amount, number, points, share, spell, to
 
 
 def counted(page: GenerationPage) -> str:
@@ -35,12 +34,12 @@ def headline(page: GenerationPage) -> tuple[str, ...]:
 
 def shortfalls(page: GenerationPage) -> tuple[str, ...]:
     """Say for each method whether every class got its images, and which did not."""
-    counts = joined(page.accounts, "counts")
+    counts = page.made.joined("counts")
     if counts is None:
         return ()
     made = []
     for method, rows in counts.groupby("method", sort=False):
-        name = METHODS.get(str(method), nice(str(method)))
+        name = METHODS.get(str(method), spell(str(method)))
         by_class = rows.groupby("label", sort=False)[["wanted", "chosen"]].sum()
         short = by_class[by_class["chosen"] < by_class["wanted"]]
         if not len(short):
@@ -49,7 +48,7 @@ def shortfalls(page: GenerationPage) -> tuple[str, ...]:
             made.append(f"By {name} every class got {each}.")
             continue
         missing = [
-            f"{nice(str(label))} ({int(row['chosen']):,} of {int(row['wanted']):,})" for label, row in short.iterrows()
+            f"{spell(str(label))} ({int(row['chosen']):,} of {int(row['wanted']):,})" for label, row in short.iterrows()
         ]
         made.append(
             f"By {name} {len(short)} of {len(by_class)} classes fell short within the search's budget: "
@@ -69,13 +68,13 @@ def _verdict(page: GenerationPage) -> str:
     if pd.isna(before["value"]):
         return f"No class shares were measured for {page.label(page.first)}." if page.first else ""
     text = (
-        f"By the eyes of a second classifier, the class shares of “{page.label(page.first)}” lie "
+        f"According to a second classifier, the class shares of “{page.label(page.first)}” lie "
         f"{with_deviation(before, DISCREPANCY)} from even (fairness discrepancy)"
     )
     after = score_of(page, page.last, HARD)
     if pd.isna(after["value"]):
         return f"{text}; {_floor(before)}."
-    within = "; these shares are not told apart from even ones" if after["value"] <= after["floor"] else ""
+    within = "; these shares cannot be told from even ones" if after["value"] <= after["floor"] else ""
     return (
         f"{text}, those of “{page.label(page.last)}” {with_deviation(after, DISCREPANCY)}: {_times(ratio(page))}. By "
         f"chance alone, {_floor(after)}{within}."
@@ -100,7 +99,7 @@ def _rarest(page: GenerationPage) -> str:
         return ""
     label = before["count"].idxmin()
     even = share(1 / max(1, len(page.class_names)))
-    text = f"The rarest class before, {nice(str(label))}, has {_one(before, str(label))}"
+    text = f"The rarest class before, {spell(str(label))}, has {_one(before, str(label))}"
     after = page.shares[page.shares["system"] == page.last].set_index("label")
     if label in after.index and after["count"].sum():
         text += f" and {_one(after, str(label))} after"
@@ -110,7 +109,7 @@ def _rarest(page: GenerationPage) -> str:
 def _one(rows: pd.DataFrame, label: str) -> str:
     total, count = float(rows["count"].sum()), float(rows.loc[label, "count"])
     low, high = wilson(count, total)
-    return f"{share(count / total)} of the images ({COVERED} interval {100 * low:.1f} to {100 * high:.1f})"
+    return f"{share(count / total)} of the images ({COVERED} interval {to(points(low), points(high))})"
 
 
 def _aim(page: GenerationPage) -> str:

@@ -4,11 +4,10 @@ import math
 from dataclasses import replace
 from typing import Any, Final
 
-import pandas as pd
-
 from greycard.metrics.descriptions import DESCRIPTIONS, describe
 from greycard.reports.generation.evidence import GenerationPage
-from greycard.reports.prediction.words import DASH, Word, amount, word
+from greycard.reports.prediction.words import word
+from greycard.reports.wording import Word, deviation, level, spell
 
 HARD: Final = "discrepancy[hard]"
 POOLED: Final = "discrepancy_pooled[hard]"
@@ -36,7 +35,7 @@ DISCREPANCY: Final = word(describe("discrepancy"), _EXPLAINS["discrepancy"])
 REALISM: Final = ("fid", "frechet", "kid", "kernel_distance", "precision", "recall", "inception_score",
                   "classifier_score", "path_length")  # fmt: skip
 NO_REFERENCE: Final = ("eqface", "niqe", "niqe_local", "brisque", "clip_iqa")
-COVERED: Final = "95\N{NO-BREAK SPACE}%"
+COVERED: Final = level(0.95)
 METHODS: Final = {"search": "latent search", "rejection": "rejection sampling"}
 
 
@@ -48,16 +47,11 @@ def stem(measure: str) -> str:
 def word_of(measure: str) -> Word:
     """Return what a measure is, with the extractor in its label: ``Fréchet distance [aux]``."""
     name = stem(measure)
-    known = Word(label=name.replace("_", " "), better=None)
+    known = Word(label=spell(name), better=None)
     if name in DESCRIPTIONS:
         known = word(describe(name), _EXPLAINS.get(name, ""))
     extractor = measure.removeprefix(name)
     return replace(known, label=f"{known.label} {extractor}") if extractor else known
-
-
-def direction(word: Word) -> str:
-    """Return an arrow to a measure's better end."""
-    return {"lower": " ↓", "higher": " ↑", None: ""}[word.better]
 
 
 def score_of(page: GenerationPage, system: str, measure: str) -> dict[str, Any]:
@@ -69,8 +63,7 @@ def score_of(page: GenerationPage, system: str, measure: str) -> dict[str, Any]:
 
 def with_deviation(row: dict[str, Any], word: Word) -> str:
     """Return ``0.0281 ± 0.0033``; without ± where there is no deviation."""
-    text = amount(float(row["value"]), word)
-    return text if text == DASH or pd.isna(row["sd"]) else f"{text} ± {amount(float(row['sd']), word)}"
+    return deviation(float(row["value"]), float(row["sd"]), word)
 
 
 def distances(page: GenerationPage) -> list[str]:
@@ -105,7 +98,7 @@ def measures_of(page: GenerationPage) -> dict[str, str]:
         "√((1 − 1/K)/n): the discrepancy that n images of a perfectly even generator show by chance. Of a distance: "
         "one half of the held-out images against the other."
     )
-    if page.accounts or page.lineages is not None:
+    if page.made.accounts or page.made.lineages is not None:
         found["lineage"] = (
             "A start (the first seed that the classifier puts in the class) and the latents that the search reached "
             "from it by small steps outward. Relatives resemble each other."
@@ -130,8 +123,3 @@ def limits(page: GenerationPage) -> tuple[str, ...]:
         "numbers of images only.",
         "± is over splits of one generator's images, not over trainings.",
     )
-
-
-def percents(low: float, high: float) -> str:
-    """Return an interval of shares as ``[9.1, 10.9]``; "" where there is none."""
-    return "" if math.isnan(low) else f"[{100 * low:.1f}, {100 * high:.1f}]"

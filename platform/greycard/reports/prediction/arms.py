@@ -1,18 +1,16 @@
 """The arms of a prediction audit: systems that differ in their seed alone, so that pages show each training once."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from greycard.reports.prediction.words import LOSS_WORDS, value_label
-from greycard.reports.restoration.frames import nice
+from greycard.reports.wording import EQUALS, spell
 
 BASELINE_LOSS: Final = "ce"
+_Row = Mapping[Any, Any]
 _ZERO: Final = 1e-12  # a disparity that counts as none
-_SEED: Final = re.compile(r"[-_]seed\d+$")
-_LAM: Final = re.compile(r"[-_]lam([0-9.e+-]*[0-9])")
 
 
 class Arm(NamedTuple):
@@ -21,35 +19,49 @@ class Arm(NamedTuple):
     Attributes:
         name: the systems' common name.
         label: for people.
-        systems: in order of seeds.
+        systems: in order of appearance.
+        seeds: theirs, as text; "" where the table has none.
         baseline: trained without a fairness loss.
     """
 
     name: str
     label: str
     systems: tuple[str, ...]
+    seeds: tuple[str, ...]
     baseline: bool
+
+    def called(self, system: str) -> str:
+        """Return what one of its systems is called: by its seed where the arm has several."""
+        if len(self.systems) == 1:
+            return self.label
+        return f"{self.label}, seed {self.seeds[self.systems.index(system)]}"
 
 
 def arms_of(table: pd.DataFrame | None, frame: pd.DataFrame) -> list[Arm]:
     """Return the arms, baselines first, otherwise in order of appearance.
 
+    Systems are one arm where loss, λ and what it was trained for are the same and their names differ in the seed alone.
+
     Args:
-        table: a row a system: system, loss and, where there, lam and seed; None tells by the names alone.
+        table: one row per system: system, loss and, where there, lam, seed, trained_for; a system that it does not have
+            is an arm of its own.
         frame: a frame with a column ``system``; gives the systems where the table has none.
     """
-    known = {} if table is None else {row["system"]: row for row in table.to_dict("records")}
-    names = list(dict.fromkeys([*known, *frame["system"].tolist()]))
-    found: dict[str, list[str]] = {}
-    for name in names:
-        found.setdefault(_SEED.sub("", name), []).append(name)
-    arms = [
-        Arm(stem, _label(stem, known.get(systems[0], {})), tuple(systems), _loss(known.get(systems[0], {})) == "ce")
-        for stem, systems in found.items()
-    ]
+    rows = {} if table is None else {str(row["system"]): row for row in table.to_dict("records")}
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name in dict.fromkeys([*rows, *frame["system"].tolist()]):
+        row = rows.get(name, {})
+        key = (_stem(name, row), _loss(row), *(str(row.get(column, "")) for column in ("lam", "trained_for")))
+        found.setdefault(key, []).append(name)
+    arms = [_arm(stem, systems, [rows.get(name, {}) for name in systems]) for (stem, *_), systems in found.items()]
     labels = [arm.label for arm in arms]
-    arms = [arm._replace(label=nice(arm.name)) if labels.count(arm.label) > 1 else arm for arm in arms]
+    arms = [arm._replace(label=spell(arm.name)) if labels.count(arm.label) > 1 else arm for arm in arms]
     return sorted(arms, key=lambda arm: not arm.baseline)
+
+
+def _arm(stem: str, systems: Sequence[str], rows: Sequence[_Row]) -> Arm:
+    seeds = tuple(_seed(row) for row in rows)
+    return Arm(stem, _label(stem, rows[0]), tuple(systems), seeds, _loss(rows[0]) == BASELINE_LOSS)
 
 
 def rows_of(frame: pd.DataFrame, arm: Arm) -> pd.DataFrame:
@@ -88,23 +100,31 @@ def fell(rows: pd.DataFrame) -> float:
 def heading(pair: Sequence[str]) -> str:
     """Return a (target, attribute) pair for people: ``smile by gender``."""
     target, attribute = pair
-    return f"{nice(target)} by {nice(attribute)}" if target else f"by {nice(attribute)}"
+    return f"{spell(target)} by {spell(attribute)}" if target else f"by {spell(attribute)}"
 
 
-def _loss(row: dict[str, Any]) -> str:
+def _loss(row: _Row) -> str:
     return str(row.get("loss", ""))
 
 
-def _label(stem: str, row: dict[str, Any]) -> str:
+def _seed(row: _Row) -> str:
+    value = row.get("seed")
+    return "" if value is None or pd.isna(value) else str(int(value))
+
+
+def _stem(name: str, row: _Row) -> str:
+    """Return a system's name without its seed, which the table knows."""
+    return name.removesuffix(f"seed{_seed(row)}").rstrip("-_") if _seed(row) else name
+
+
+def _label(stem: str, row: _Row) -> str:
     loss = _loss(row)
     if not loss:
-        return nice(stem)
+        return spell(stem)
     if loss == BASELINE_LOSS:
         return "baseline (cross-entropy)"
-    written = _LAM.search(stem)
-    said = "" if written else f"{nice(stem)}: "  # a name that says more than loss and λ, as best, knee or control
-    lam = float(row["lam"] if "lam" in row else written.group(1) if written else "nan")
-    equals = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+    said = "" if loss in stem else f"{spell(stem)}: "  # a name that says something else, as best, knee or control
+    lam = float(row.get("lam", "nan"))
     if lam == 0:
-        return f"{said}without the loss, λ{equals}0"
-    return f"{said}{LOSS_WORDS.get(loss, nice(loss))}" + ("" if pd.isna(lam) else f", λ{equals}{value_label(lam)}")
+        return f"{said}without the loss, λ{EQUALS}0"
+    return f"{said}{LOSS_WORDS.get(loss, spell(loss))}" + ("" if pd.isna(lam) else f", λ{EQUALS}{value_label(lam)}")

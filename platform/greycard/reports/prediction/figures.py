@@ -15,17 +15,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
 from greycard.reports.prediction.arms import Arm, fell, mean, rows_of
-from greycard.reports.prediction.verdict import ACCURACY_COST, AcceptedCost
-from greycard.reports.prediction.words import (
-    DISPARITY_WORDS,
-    GROUP_WORDS,
-    HARD_MEASURES,
-    VIEW_WORDS,
-    Word,
-    measure_word,
-    share,
-)
-from greycard.reports.restoration.frames import ALL, nice
+from greycard.reports.prediction.verdict import AcceptedCost, Aim
+from greycard.reports.prediction.words import DISPARITY_WORDS, GROUP_WORDS, HARD_MEASURES, VIEW_WORDS, measure_word
+from greycard.reports.wording import ALL, Word, group_name, level
 
 BASELINE: Final = COLOURS[1]
 GOOD: Final = COLOURS[2]
@@ -34,7 +26,7 @@ _VIEWS: Final = dict(zip(VIEW_WORDS, (COLOURS[4], INK, COLOURS[5], COLOURS[3], C
 
 
 def groups_figure(groups: pd.DataFrame, arms: Sequence[Arm], measures: Sequence[str] = ("accuracy", "iou")) -> Figure:
-    """Draw measures by group, a panel each: a row a group, a mark an arm, with intervals.
+    """Draw measures by group, one panel each: one row per group, one mark per arm, with intervals.
 
     Args:
         groups: the rows of one target and one attribute.
@@ -58,7 +50,7 @@ def groups_figure(groups: pd.DataFrame, arms: Sequence[Arm], measures: Sequence[
 
 
 def disparities_figure(disparities: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
-    """Draw the disparities of hard decisions, a panel a measure: a row an arm, over its hatched noise floor."""
+    """Draw the disparities of hard decisions, one panel per measure, one row per arm, over its hatched noise floor."""
     rows = disparities[(disparities["decisions"] == "hard") & (disparities["estimate"] == "full_split")]
     shown = [name for name in HARD_MEASURES if name in set(rows["measure"])]
     figure = Figure(figsize=(2.6 * max(len(shown), 1) + 1.8, 1.7 + 0.45 * len(arms)), layout="constrained")
@@ -78,20 +70,14 @@ def disparities_figure(disparities: pd.DataFrame, arms: Sequence[Arm]) -> Figure
     return figure
 
 
-def seeds_figure(
-    comparison: pd.DataFrame,
-    min_reduction: float,
-    costs: Sequence[AcceptedCost] = ACCURACY_COST,
-    goal: str = "sigma_iou",
-) -> Figure:
-    """Draw the comparison of seeds: how much every disparity fell, and what it cost, with the aims shaded.
+def seeds_figure(comparison: pd.DataFrame, aim: Aim | None = None) -> Figure:
+    """Draw the comparison of seeds: how much every disparity fell, and what it cost, with the aim shaded.
 
     Args:
         comparison: from ``compare_seeds``.
-        min_reduction: the reduction of ``goal`` that is aimed at, as a share.
-        costs: what may become worse, and by how much.
-        goal: the disparity that is to fall.
+        aim: what was to fall, by how much, at which costs; None shades nothing.
     """
+    costs = aim.costs if aim else ()
     gaps = lowered(comparison)
     named = comparison["measure"].isin([cost.metric for cost in costs]) & ~comparison["measure"].isin(gaps["measure"])
     scored = comparison["measure"].isin(("accuracy", "balanced_accuracy", "auc"))
@@ -101,7 +87,8 @@ def seeds_figure(
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _forest(left, gaps, ("reduction", "reduction_low", "reduction_high"), 100)
     left.set_xlim(max(left.get_xlim()[0], -150), 105)
-    _shade(left, gaps, goal, (100 * min_reduction, 105), f"aim: at least {share(min_reduction, 0)}")
+    if aim:
+        _shade(left, gaps, aim.goal, (100 * aim.min_reduction, 105), f"aim: at least {level(aim.min_reduction)}")
     left.set_xlabel("group difference: how much it fell [%]", fontsize=9, color=INK)
     _forest(right, paid, ("difference", "low", "high"), 100)
     right.set_xlabel(f"change against the baseline [{'points' if scored.any() else '%'}]", fontsize=9, color=INK)
@@ -164,7 +151,7 @@ def squeezing_figure(squeezing: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
 
     Args:
         squeezing: the rows of one target and one attribute.
-        arms: those with a baseline; a panel each, at most three.
+        arms: those with a baseline; one panel each, at most three.
     """
     shown = [arm for arm in arms if len(rows_of(squeezing, arm))][:3]
     measures = [name for name in DISPARITY_WORDS if name in set(squeezing["measure"]) and name != "iou"]
@@ -271,7 +258,7 @@ def _colour(arms: Sequence[Arm], arm: Arm) -> str:
 
 def _counted(groups: pd.DataFrame, name: str) -> str:
     count = int(groups.loc[groups["group"] == name, "count"].max())
-    return f"{'all images' if name == ALL else nice(name)}\n{f'n = {count:,}' if count else 'no images'}"
+    return f"{group_name(name)}\n{f'n = {count:,}' if count else 'no images'}"
 
 
 def _rows(axes: Axes, labels: Sequence[str]) -> None:

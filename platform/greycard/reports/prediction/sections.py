@@ -1,54 +1,19 @@
 """From the frames of a prediction audit to the blocks of a page: the same for an audit alone and for a search."""
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import pandas as pd
 
 from greycard.reports.pages import Block, picture
 from greycard.reports.prediction import figures, tables
 from greycard.reports.prediction.arms import Arm, arms_of, heading, mean, pairs_of, pick, rows_of
-from greycard.reports.prediction.verdict import AcceptedCost, verdict
-from greycard.reports.prediction.words import (
-    DASH,
-    DISPARITY_WORDS,
-    GROUP_WORDS,
-    amount,
-    change,
-    measure_word,
-    number,
-    share,
-    span,
-)
+from greycard.reports.prediction.evidence import Evidence
+from greycard.reports.prediction.verdict import AcceptedCost, Aim, verdict
+from greycard.reports.prediction.words import DISPARITY_WORDS, GROUP_WORDS, measure_word
 from greycard.reports.table import Table
+from greycard.reports.wording import DASH, amount, change, level, span, to
 
 PAPER: Final = tables.PAPER
-
-
-class Evidence(Protocol):
-    """What a page that holds a prediction audit has: see ``PredictionPage``."""
-
-    @property
-    def groups(self) -> pd.DataFrame | None: ...  # noqa: D102
-    @property
-    def disparities(self) -> pd.DataFrame | None: ...  # noqa: D102
-    @property
-    def cells(self) -> pd.DataFrame | None: ...  # noqa: D102
-    @property
-    def table(self) -> pd.DataFrame | None: ...  # noqa: D102
-    @property
-    def paper(self) -> pd.DataFrame | None: ...  # noqa: D102
-    @property
-    def squeezing(self) -> pd.DataFrame | None: ...  # noqa: D102
-    @property
-    def comparison(self) -> pd.DataFrame | None: ...  # noqa: D102
-    @property
-    def level(self) -> float: ...  # noqa: D102
-    @property
-    def min_reduction(self) -> float: ...  # noqa: D102
-    @property
-    def costs(self) -> tuple[AcceptedCost, ...]: ...  # noqa: D102
-    @property
-    def goal(self) -> str: ...  # noqa: D102
 
 
 class Found(NamedTuple):
@@ -64,11 +29,14 @@ class Found(NamedTuple):
         return "-".join(part.replace(" ", "-") for part in (self.target, self.attribute) if part)
 
 
-def blocks(page: Evidence) -> tuple[Block, ...]:
-    """Return the blocks of a prediction audit; those whose frames are not there are left out."""
+def compared(page: Evidence) -> tuple[Block, ...]:
+    """Return the block that says what repeated trainings show; () without a comparison."""
+    return () if page.comparison is None or not len(page.comparison) else (_comparison(page, page.comparison),)
+
+
+def audited(page: Evidence) -> tuple[Block, ...]:
+    """Return the blocks of the audit itself; those whose frames are not there are left out."""
     made = []
-    if page.comparison is not None and len(page.comparison):
-        made.append(comparison(page, page.comparison))
     for found in found_in(page):
         made.append(by_group(page, found))
         made.append(differences(page, found))
@@ -87,55 +55,59 @@ def found_in(page: Evidence) -> list[Found]:
     return [Found(target, attribute, arms) for target, attribute in pairs_of(page.groups)]
 
 
-def comparison(page: Evidence, frame: pd.DataFrame) -> Block:
+def _comparison(page: Evidence, frame: pd.DataFrame) -> Block:
     """Return the block of repeated trainings against each other."""
     seeds = int(frame["seeds"].max())
-    figure = figures.seeds_figure(frame, page.min_reduction, page.costs, page.goal)
+    aim = f"{_aim(page.aim, frame)} " if page.aim else ""
+    shaded = (
+        "Shaded is the aim, in the rows that it is of: it is shown to be met where the whole interval lies inside. "
+        if page.aim
+        else ""
+    )
     return Block(
         title=f"Baseline and chosen setting, {seeds} trainings each",
         paragraphs=(
-            f"{_aim(page, frame)} Both were trained {seeds} times with different seeds. The intervals "
-            f"({_covered(page)}) hold both sources of chance: which trainings and which people happened to be in the "
-            "sample.",
+            f"{aim}Both were trained {seeds} times with different seeds. The intervals ({level(page.level)}) hold both "
+            "sources of chance: which trainings and which people happened to be in the sample.",
         ),
         pictures=(
             picture(
-                figure,
+                figures.seeds_figure(frame, page.aim),
                 "seeds",
-                "Left: how much each group difference fell against the baseline; 100 % means that it is gone, below 0 "
-                "that it grew. Right: what it cost. Shaded is the aim, in the rows that it is of: it is shown to be "
-                "met where the whole interval lies inside. Filled marks are decisions (what users get), hollow ones "
-                "probabilities.",
-                "Forest plot: fall of each group difference and change of accuracy, with intervals and the aim",
+                f"Left: how much each group difference fell against the baseline; {level(1)} means that it is gone, "
+                f"below 0 that it grew. Right: what it cost. {shaded}Filled marks are decisions (what users get), "
+                "hollow ones probabilities.",
+                "Forest plot: fall of each group difference and change of accuracy, with intervals"
+                + (" and the aim" if page.aim else ""),
             ),
         ),
-        tables=(tables.comparison(frame, _covered(page)),),
+        tables=(tables.comparison(frame, level(page.level)),),
     )
 
 
-def _aim(page: Evidence, frame: pd.DataFrame) -> str:
+def _aim(aim: Aim, frame: pd.DataFrame) -> str:
     """Say what was to fall and what it might cost, and which of these was not compared."""
     hard = set(frame.loc[frame["decisions"] == "hard", "measure"])
-    where = " in decisions" if page.goal in hard else ""
-    lost = ", ".join(f"{measure_word(cost.metric).name} by at most {_most(cost)}" for cost in page.costs)
+    where = " in decisions" if aim.goal in hard else ""
+    lost = ", ".join(f"{measure_word(cost.metric).name} by at most {_most(cost)}" for cost in aim.costs)
     absent = [
         measure_word(name).name
-        for name in dict.fromkeys((page.goal, *(cost.metric for cost in page.costs)))
+        for name in dict.fromkeys((aim.goal, *(cost.metric for cost in aim.costs)))
         if name not in set(frame["measure"])
     ]
     return (
-        f"The aim was to lower {measure_word(page.goal).name} by at least {share(page.min_reduction, 0)}{where}, while "
+        f"The aim was to lower {measure_word(aim.goal).name} by at least {level(aim.min_reduction)}{where}, while "
         f"these may become worse: {lost}." + (f" Not compared, so not judged: {', '.join(absent)}." if absent else "")
     )
 
 
 def _most(cost: AcceptedCost) -> str:
     if cost.relative:
-        return f"{100 * cost.most:g} % of the baseline's"
+        return f"{level(cost.most)} of the baseline's"
     if not measure_word(cost.metric).share:
         return f"{cost.most:g}"
-    points = f"{100 * cost.most:g}"
-    return f"{points} percentage point{'s' * (points != '1')}"
+    most = f"{100 * cost.most:g}"
+    return f"{most} percentage point{'s' * (most != '1')}"
 
 
 def by_group(page: Evidence, found: Found) -> Block:
@@ -154,7 +126,7 @@ def by_group(page: Evidence, found: Found) -> Block:
             picture(
                 figures.groups_figure(rows, found.arms, shown),
                 f"groups-{found.key}",
-                f"Accuracy and IoU in each group with {_covered(page)} intervals. Small marks are single trainings, "
+                f"Accuracy and IoU in each group with {level(page.level)} intervals. Small marks are single trainings, "
                 "the large one is their mean. The scales do not start at 0. Groups that lie one below the other are "
                 "predicted equally well.",
                 f"Accuracy and IoU by group, {heading((found.target, found.attribute))}",
@@ -163,7 +135,10 @@ def by_group(page: Evidence, found: Found) -> Block:
         if shown
         else (),
         details=(
-            ("The numbers by group", tuple(tables.groups(rows, found.arms, name, _covered(page)) for name in others)),
+            (
+                "The numbers by group",
+                tuple(tables.groups(rows, found.arms, name, level(page.level)) for name in others),
+            ),
             *((("Images of each class in each group", cells),) if cells else ()),
         ),
     )
@@ -173,7 +148,7 @@ def differences(page: Evidence, found: Found) -> Block:
     """Return the block of the disparities: decisions with intervals and noise floor, and hard beside soft."""
     assert page.disparities is not None, "found_in gives nothing without disparities"
     rows = pick(page.disparities, found.target, found.attribute)
-    table = tables.disparities(rows, found.arms, chance_of(page), _covered(page))
+    table = tables.disparities(rows, found.arms, chance_of(page), level(page.level))
     few = len(table.rows) <= 12
     return Block(
         title=f"Group differences: {heading((found.target, found.attribute))}",
@@ -185,8 +160,8 @@ def differences(page: Evidence, found: Found) -> Block:
             picture(
                 figures.disparities_figure(rows, found.arms),
                 f"differences-{found.key}",
-                f"Group differences in decisions with {_covered(page)} intervals; 0 is equal treatment. Hatched is the "
-                "noise floor: a difference inside it is no more than groups dealt at random show on average.",
+                f"Group differences in decisions with {level(page.level)} intervals; 0 is equal treatment. Hatched is "
+                "the noise floor: a difference inside it is no more than groups dealt at random show on average.",
                 f"Group differences in decisions, {heading((found.target, found.attribute))}",
             ),
         ),
@@ -222,11 +197,11 @@ def paper_layout(page: Evidence, frame: pd.DataFrame) -> Block:
     )
 
 
-def compared(page: Evidence) -> str:
+def verdict_of(page: Evidence) -> str:
     """Return the verdict on a comparison of seeds; "" without one of predictors."""
     if page.comparison is None or not {"sigma_iou", "accuracy"} <= set(page.comparison["measure"]):
         return ""
-    return verdict(page.comparison, page.min_reduction, page.costs, page.goal)
+    return verdict(page.comparison, page.aim)
 
 
 def headline(page: Evidence) -> tuple[str, ...]:
@@ -272,7 +247,8 @@ def _with_interval(rows: pd.DataFrame) -> str:
     word = DISPARITY_WORDS["sigma_iou"]
     value = amount(mean(rows, "value"), word)
     if len(rows) > 1:
-        return f"{value} ({number(rows['value'].min())} to {number(rows['value'].max())} over {len(rows)} seeds)"
+        ends = (amount(float(end), word) for end in (rows["value"].min(), rows["value"].max()))
+        return f"{value} ({to(*ends)} over {len(rows)} seeds)"
     between = span(rows["low"].iloc[0], rows["high"].iloc[0], word)
     return value if between == DASH else f"{value} {between}"
 
@@ -295,7 +271,7 @@ def _squeezing(frame: pd.DataFrame, found: Found) -> Block:
                 f"squeezing-{found.key}",
                 "How much each difference fell against the baseline. Where decisions (black) and refitted "
                 "probabilities stay near 0 while probabilities (orange) lie far right, the gain is one of confidence. "
-                "Arrows: beyond −100 %.",
+                "Arrows: beyond −100\N{NO-BREAK SPACE}%.",
                 f"Fall of each group difference by view, {name}",
             ),
         ),
@@ -314,7 +290,3 @@ def _part(frame: pd.DataFrame, found: Found) -> pd.DataFrame:
 def _cells(page: Evidence, found: Found) -> tuple[Table, ...]:
     rows = None if page.cells is None else _part(page.cells, found)
     return () if rows is None or not len(rows) else (tables.cells(rows),)
-
-
-def _covered(page: Evidence) -> str:
-    return f"{100 * page.level:.6g}\N{NO-BREAK SPACE}%"

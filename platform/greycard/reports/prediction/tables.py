@@ -7,25 +7,33 @@ import pandas as pd
 
 from greycard.reports.prediction.arms import BASELINE_LOSS, Arm, fell, mean, rows_of
 from greycard.reports.prediction.words import (
-    DASH,
     DISPARITY_WORDS,
     GROUP_WORDS,
     HARD_MEASURES,
     LOSS_WORDS,
     VERDICT_WORDS,
     VIEW_WORDS,
-    Word,
-    amount,
-    change,
     measure_word,
     metric_word,
-    number,
-    share,
-    span,
     value_label,
 )
-from greycard.reports.restoration.frames import ALL, nice
 from greycard.reports.table import Table
+from greycard.reports.wording import (
+    DASH,
+    EQUALS,
+    Word,
+    amount,
+    bracket,
+    change,
+    decimal,
+    group_name,
+    number,
+    p_value,
+    share,
+    span,
+    spell,
+    to,
+)
 
 PAPER: Final = "“Enhancing Fairness of Visual Attribute Predictors”"
 _LOSSES: Final = ("L_iou", "L_eo_l2", "L_eo_mi", "L_dp_l2", "L_dp_mi")
@@ -33,15 +41,14 @@ _LOSS_HEADS: Final = ("L_iou", "L_eo^l2", "L_eo^mi", "L_dp^l2", "L_dp^mi")
 
 
 def groups(frame: pd.DataFrame, arms: Sequence[Arm], measure: str, covered: str) -> Table:
-    """Return a measure by group (rows) and arm (columns), with the images a group."""
+    """Return a measure by group (rows) and arm (columns), with the images per group."""
     rows = frame[frame["measure"] == measure]
     word = GROUP_WORDS[measure]
     cells = []
     for name in frame["group"].drop_duplicates():
         part = rows[rows["group"] == name]
         count = int(part["count"].max()) if len(part) else 0
-        title = "all images" if name == ALL else nice(name)
-        cells.append((title, f"{count:,}", *(_value(rows_of(part, arm), word) for arm in arms)))
+        cells.append((group_name(name), f"{count:,}", *(_value(rows_of(part, arm), word) for arm in arms)))
     better = f"; {word.better} is better" if word.better else ""
     return Table(
         f"{word.label}{better} (one training: {covered} interval; several: their mean, lowest and highest seed)",
@@ -51,7 +58,7 @@ def groups(frame: pd.DataFrame, arms: Sequence[Arm], measure: str, covered: str)
 
 
 def disparities(frame: pd.DataFrame, arms: Sequence[Arm], chance: float, covered: str) -> Table:
-    """Return the disparities of decisions, a row a system, each with interval, noise floor and chance."""
+    """Return the disparities of decisions, one row per system, each with interval, noise floor and chance."""
     rows = frame[(frame["decisions"] == "hard") & (frame["estimate"] == "full_split")]
     cells, marks = [], []
     for measure in HARD_MEASURES:
@@ -61,7 +68,7 @@ def disparities(frame: pd.DataFrame, arms: Sequence[Arm], chance: float, covered
                 cells.append(
                     (
                         word.label,
-                        _system(arm, row["system"]),
+                        arm.called(row["system"]),
                         f"{amount(row['value'], word)} {span(row['low'], row['high'], word)}",
                         amount(row["noise_floor"], word),
                         _chance(row["p_value"], chance),
@@ -81,7 +88,7 @@ def hard_beside_soft(frame: pd.DataFrame, arms: Sequence[Arm]) -> Table:
     """Return every disparity (rows) of each arm: in decisions, in probabilities, and as a mean over batches."""
     batch = [name for name in frame["estimate"].drop_duplicates() if name != "full_split"]
     views = [("hard", "full_split", "decisions"), ("soft", "full_split", "probabilities")]
-    views += [("soft", name, nice(name).replace("batch", "batches of ")) for name in batch]
+    views += [("soft", name, spell(name).replace("batch", "batches of ")) for name in batch]
     cells = []
     for measure in (name for name in DISPARITY_WORDS if name in set(frame["measure"])):
         row = [DISPARITY_WORDS[measure].label]
@@ -104,19 +111,19 @@ def cells(frame: pd.DataFrame) -> Table:
     """Return the images of each (label, group) cell; an empty one says so."""
     rows = frame[frame["system"] == frame["system"].iloc[0]]
     labels = list(rows["label"].drop_duplicates())
-    heads = [nice(label) if isinstance(label, str) else f"class {label}" for label in labels]
+    heads = [spell(label) if isinstance(label, str) else f"class {label}" for label in labels]
     made = []
     for group in rows["group"].drop_duplicates():
         counts = rows[rows["group"] == group].set_index("label")["count"]
-        made.append((nice(group), *(f"{counts[label]:,}" if counts[label] else "0 (empty)" for label in labels)))
+        made.append((spell(group), *(f"{counts[label]:,}" if counts[label] else "0 (empty)" for label in labels)))
     return Table("Images of each true class in each group.", ("group", *heads), tuple(made))
 
 
 def paper_layout(table: pd.DataFrame, suffix: str = "") -> Table:
-    """Return the layout of Tables 1-3: a row a system, the accuracy and the losses in its columns.
+    """Return the layout of Tables 1-3: one row per system, the accuracy and the losses in its columns.
 
     Args:
-        table: a row a system; a column ``source`` says whose row it is.
+        table: one row per system; a column ``source`` says whose row it is.
         suffix: "" for means over batches, ``_full`` for the whole split.
     """
     heads = ["source"] if "source" in table else []
@@ -126,8 +133,8 @@ def paper_layout(table: pd.DataFrame, suffix: str = "") -> Table:
         made.append(
             (
                 *whose,
-                nice(str(row.get("target", DASH))),
-                nice(str(row.get("sensitive", DASH))),
+                spell(str(row.get("target", DASH))),
+                spell(str(row.get("sensitive", DASH))),
                 _loss(row),
                 _seed(row.get("seed")),
                 *(_number(row.get(name)) for name in ("accuracy", "accuracy_all", "auc")),
@@ -147,8 +154,8 @@ def decisions_and_calibration(table: pd.DataFrame) -> Table:
     names = [name for name in (*HARD_MEASURES, "ece") if name in table]
     made = [
         (
-            nice(str(row.get("target", DASH))),
-            nice(str(row.get("sensitive", DASH))),
+            spell(str(row.get("target", DASH))),
+            spell(str(row.get("sensitive", DASH))),
             _loss(row),
             _seed(row.get("seed")),
             *(amount(_float(row.get(name)), metric_word(name)) for name in ("accuracy", *names)),
@@ -194,12 +201,11 @@ def squeezing(frame: pd.DataFrame, arm: Arm) -> Table:
 
 
 def comparison(frame: pd.DataFrame, covered: str) -> Table:
-    """Return the comparison of seeds, a row a measure."""
+    """Return the comparison of seeds, one row per measure."""
     made = []
     for row in frame.to_dict("records"):
         name = str(row["measure"])
         word = measure_word(name)
-        lower = f"{share(row['reduction'], 0)} [{_bare(row['reduction_low'])}, {_bare(row['reduction_high'])}]"
         made.append(
             (
                 word.label,
@@ -207,7 +213,7 @@ def comparison(frame: pd.DataFrame, covered: str) -> Table:
                 amount(row["baseline"], word),
                 amount(row["fair"], word),
                 f"{change(row['difference'], word)} {span(row['low'], row['high'], word)}",
-                DASH if pd.isna(row["reduction"]) else lower,
+                _lower(row["reduction"], row["reduction_low"], row["reduction_high"]),
             )
         )
     seeds, count = (int(frame[name].max()) if len(frame) else 0 for name in ("seeds", "count"))
@@ -224,7 +230,7 @@ def comparison(frame: pd.DataFrame, covered: str) -> Table:
 def counts(frame: pd.DataFrame) -> Table:
     """Return images in, done and failed for each system, with the reasons."""
     made = [
-        (nice(row["system"]), *(f"{int(row[name]):,}" for name in ("n_in", "n_ok", "n_failed")), _reasons(row))
+        (spell(row["system"]), *(f"{int(row[name]):,}" for name in ("n_in", "n_ok", "n_failed")), _reasons(row))
         for row in frame.to_dict("records")
     ]
     return Table("Images in, done and failed.", ("system", "in", "done", "failed", "why"), tuple(made))
@@ -241,24 +247,14 @@ def _value(rows: pd.DataFrame, word: Word) -> str:
     text = amount(mean(known, "value"), word)
     if len(known) == 1:
         return f"{text} {span(known['low'].iloc[0], known['high'].iloc[0], word)}"
-    ends = [amount(float(end), word) for end in (known["value"].min(), known["value"].max())]
-    return f"{text} ({ends[0]} to {ends[1]})"
-
-
-def _system(arm: Arm, system: str) -> str:
-    if len(arm.systems) == 1:
-        return arm.label
-    return f"{arm.label}, {_seed_of(system)}"
-
-
-def _seed_of(system: str) -> str:
-    return f"seed {system.rpartition('seed')[2]}" if "seed" in system else nice(system)
+    ends = (amount(float(end), word) for end in (known["value"].min(), known["value"].max()))
+    return f"{text} ({to(*ends)})"
 
 
 def _chance(p: float, chance: float) -> str:
     if pd.isna(p):
         return DASH
-    return f"{'yes' if p < chance else 'no'} (p = {p:.3f})"
+    return f"{'yes' if p < chance else 'no'} ({p_value(p)})"
 
 
 def _survives(soft: float, hard: float) -> str:
@@ -267,10 +263,15 @@ def _survives(soft: float, hard: float) -> str:
 
 
 def _fell(rows: pd.DataFrame) -> str:
-    value = share(fell(rows), 0)
-    if len(rows) != 1 or pd.isna(rows["low"].iloc[0]):
-        return value
-    return f"{value} [{_bare(rows['low'].iloc[0])}, {_bare(rows['high'].iloc[0])}]"
+    if len(rows) != 1:
+        return share(fell(rows), 0)
+    return _lower(fell(rows), rows["low"].iloc[0], rows["high"].iloc[0])
+
+
+def _lower(value: float, low: float, high: float) -> str:
+    """Return how much a difference fell, in whole per cent, with its interval."""
+    text, interval = share(value, 0), bracket(decimal(100 * low, 0), decimal(100 * high, 0))
+    return text if DASH in (text, interval) else f"{text} {interval}"
 
 
 def _range(found: Sequence[float]) -> str:
@@ -279,11 +280,7 @@ def _range(found: Sequence[float]) -> str:
     if not known:
         return DASH
     low, high = share(min(known), 0), share(max(known), 0)
-    return low if low == high else f"{_bare(min(known))} to {high}"
-
-
-def _bare(value: float) -> str:
-    return share(value, 0).rstrip("\N{NO-BREAK SPACE}%")
+    return low if low == high else to(decimal(100 * min(known), 0), high)
 
 
 def _verdict(found: list[Any]) -> str:
@@ -298,10 +295,10 @@ def _verdict(found: list[Any]) -> str:
 def _loss(row: Mapping[Any, Any]) -> str:
     name = str(row.get("loss", DASH))
     lam = row.get("lam")
-    text = LOSS_WORDS.get(name, nice(name))
+    text = LOSS_WORDS.get(name, spell(name))
     if name != BASELINE_LOSS and lam == 0:
-        return "control, λ = 0"
-    return text if lam is None or pd.isna(lam) or not lam else f"{text}, λ = {value_label(float(lam))}"
+        return f"control, λ{EQUALS}0"
+    return text if lam is None or pd.isna(lam) or not lam else f"{text}, λ{EQUALS}{value_label(float(lam))}"
 
 
 def _source(row: Mapping[Any, Any]) -> str:

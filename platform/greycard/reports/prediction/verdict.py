@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from greycard.metrics.prediction.findings import HARD
+from greycard.reports.wording import DASH, decimal, level, points, share, spell, to
 
 _Row = Mapping[Any, Any]
-_NAMES: Final = {"sigma_iou": "σ_IOU", "auc": "AUC", "ece": "ECE", "iou": "IoU"}
+SIGMA_IOU: Final = "sigma_iou"
+_NAMES: Final = {SIGMA_IOU: "σ_IOU", "auc": "AUC", "ece": "ECE", "iou": "IoU"}
 _SHARES: Final = ("accuracy", "balanced_accuracy", "dp_difference", "eo_difference", "ece")
 _ITS_COST: Final = "its cost is not judged"
 _ZERO: Final = 1e-12  # a disparity that counts as none
@@ -35,55 +37,94 @@ class AcceptedCost(NamedTuple):
         return self.most * abs(baseline) if self.relative else self.most
 
 
-ACCURACY_COST: Final = (AcceptedCost(),)
+class Aim(NamedTuple):
+    """What a search set out to reach.
+
+    Attributes:
+        goal: the disparity that is to fall.
+        min_reduction: by how much at least, as a share.
+        costs: what may become worse meanwhile.
+    """
+
+    goal: str = SIGMA_IOU
+    min_reduction: float = 0.3
+    costs: tuple[AcceptedCost, ...] = (AcceptedCost(),)
 
 
-def verdict(
-    frame: pd.DataFrame,
-    min_reduction: float = 0.3,
-    costs: Sequence[AcceptedCost] = ACCURACY_COST,
-    goal: str = "sigma_iou",
-) -> str:
-    """Say what the comparison shows of an aim, with its numbers; what was not compared is named, not judged.
+def verdict(frame: pd.DataFrame, aim: Aim | None = None) -> str:
+    """Say what a comparison of seeds shows, with its numbers, and judge the aim where there was one.
+
+    What was not compared is named, not judged.
 
     Args:
         frame: from ``compare_seeds``.
-        min_reduction: the reduction of the goal that is aimed at, as a share.
-        costs: what may become worse meanwhile.
-        goal: the disparity that is to fall.
+        aim: what it is judged by; None states how σ_IOU and accuracy changed and judges nothing.
     """
     rows = {str(row["measure"]): row for row in frame.to_dict("records")}
-    judged = [(cost, rows[cost.metric]) for cost in costs if cost.metric in rows]
-    left_out = [cost for cost in costs if cost.metric not in rows]
-    aim = f"at least {_percent(min_reduction)} less at a cost of at most {_costs(costs)}"
+    return _stated(rows) if aim is None else _judged(rows, aim)
+
+
+def _stated(rows: Mapping[str, _Row]) -> str:
+    """State how σ_IOU and accuracy changed."""
+    gap = rows[SIGMA_IOU]
+    if np.isnan(gap["reduction"]):
+        return f"{_nothing(gap)}."
+    return f"Measured over {_over(gap)}, {_fall(gap)}{_and([(None, rows['accuracy'])])}."
+
+
+def _judged(rows: Mapping[str, _Row], aim: Aim) -> str:
+    """Say whether an aim is met, and how sure that is."""
+    judged = [(cost, rows[cost.metric]) for cost in aim.costs if cost.metric in rows]
+    left_out = [cost for cost in aim.costs if cost.metric not in rows]
+    wanted = f"at least {level(aim.min_reduction)} less at a cost of at most {_costs(aim.costs)}"
     unjudged = "".join(f" {_name(cost.metric, first=True)} was not compared: {_ITS_COST}." for cost in left_out)
-    gap = rows.get(goal)
+    gap = rows.get(aim.goal)
     if gap is None:
         changes = f"; {_changes(judged)}" if judged else ""
-        return f"{_name(goal, first=True)} was not compared, so the aim ({aim}) is not judged{changes}.{unjudged}"
-    seeds = f"{gap['seeds']} seed" + ("s" if gap["seeds"] != 1 else "")
+        return (
+            f"{_name(aim.goal, first=True)} was not compared, so the aim ({wanted}) is not judged{changes}.{unjudged}"
+        )
     if np.isnan(gap["reduction"]) and gap["baseline"] > _ZERO:
         return (
-            f"{_name(goal, first=True)} is no group difference, so there is no reduction to judge ({aim} was aimed "
-            f"at): {_changes([(None, gap), *judged])}, over {seeds} and {gap['count']:,} rows.{unjudged}"
+            f"{_name(aim.goal, first=True)} is no group difference, so there is no reduction to judge ({wanted} was "
+            f"aimed at): {_changes([(None, gap), *judged])}, over {_over(gap)}.{unjudged}"
         )
     if np.isnan(gap["reduction"]):
-        return (
-            f"{_name(goal, first=True)} of the baseline's {_seen(gap)} is {gap['baseline']:.4f} on {gap['count']:,} "
-            f"rows ({seeds}), so there is nothing that a fairness loss could reduce ({aim} was aimed at)."
-        )
-    way = "falls" if gap["reduction"] >= 0 else "rises"
-    met = gap["reduction"] >= min_reduction and all(_worse(cost, row) <= _room(cost, row) for cost, row in judged)
-    told = _told(gap, judged, min_reduction) if met else "The aim is missed"
+        return f"{_nothing(gap)} ({wanted} was aimed at)."
+    met = gap["reduction"] >= aim.min_reduction and all(_worse(cost, row) <= _room(cost, row) for cost, row in judged)
+    told = _told(gap, judged, aim.min_reduction) if met else "The aim is missed"
     if met and left_out:
         told = f"As far as it was measured, {told[0].lower()}{told[1:]}"
-    changes = f", and {_changes(judged)}" if judged else ""
+    return f"{told} ({wanted}): {_fall(gap)}{_and(judged)}, over {_over(gap)}.{unjudged}"
+
+
+def _fall(gap: _Row) -> str:
+    """Say how much a disparity fell or rose, from what to what."""
+    way = "falls" if gap["reduction"] >= 0 else "rises"
     return (
-        f"{told} ({aim}): in {'hard decisions' if gap.get('decisions', HARD) == HARD else 'probabilities'} "
-        f"{_name(goal)} {way} by {_percent(abs(gap['reduction']))}, from "
-        f"{gap['baseline']:.4f} to {gap['fair']:.4f}{_reduction_interval(gap)}{changes}, over {seeds} and "
-        f"{gap['count']:,} rows.{unjudged}"
+        f"in {'hard decisions' if _seen(gap) == 'decisions' else 'probabilities'} {_name(gap['measure'])} {way} by "
+        f"{share(abs(gap['reduction']), 0)}, from {decimal(gap['baseline'], 4)} to {decimal(gap['fair'], 4)}"
+        f"{_reduction_interval(gap)}"
     )
+
+
+def _nothing(gap: _Row) -> str:
+    return (
+        f"{_name(gap['measure'], first=True)} of the baseline's {_seen(gap)} is {decimal(gap['baseline'], 4)} on "
+        f"{gap['count']:,} rows ({_seeds(gap)}), so there is nothing that a fairness loss could reduce"
+    )
+
+
+def _over(gap: _Row) -> str:
+    return f"{_seeds(gap)} and {gap['count']:,} rows"
+
+
+def _seeds(gap: _Row) -> str:
+    return f"{gap['seeds']} seed" + ("s" if gap["seeds"] != 1 else "")
+
+
+def _and(rows: Sequence[tuple[AcceptedCost | None, _Row]]) -> str:
+    return f", and {_changes(rows)}" if rows else ""
 
 
 def _told(gap: _Row, judged: Sequence[tuple[AcceptedCost, _Row]], min_reduction: float) -> str:
@@ -114,14 +155,14 @@ def _room(cost: AcceptedCost, row: _Row) -> float:
 def _costs(costs: Sequence[AcceptedCost]) -> str:
     """Word the accepted costs; that of accuracy alone, in points, needs no name."""
     if len(costs) == 1 and costs[0].metric == "accuracy" and not costs[0].relative:
-        return _points(costs[0].most)
+        return _points(f"{100 * costs[0].most:g}")
     return " and ".join(f"{_most(cost)} of {_name(cost.metric)}" for cost in costs)
 
 
 def _most(cost: AcceptedCost) -> str:
     if cost.relative:
-        return f"{100 * cost.most:g} %"
-    return _points(cost.most) if cost.metric in _SHARES else f"{cost.most:g}"
+        return level(cost.most)
+    return _points(f"{100 * cost.most:g}") if cost.metric in _SHARES else f"{cost.most:g}"
 
 
 def _changes(rows: Sequence[tuple[AcceptedCost | None, _Row]]) -> str:
@@ -130,22 +171,20 @@ def _changes(rows: Sequence[tuple[AcceptedCost | None, _Row]]) -> str:
 
 def _change(row: _Row) -> str:
     """Return a difference with its interval: a share's in points, another's with its own unit."""
-    if row["measure"] in _SHARES:
-        return f"{_points(row['difference'], signed=True)}{_interval(row, 100, 2)}"
-    return f"{row['difference']:+.4f}{_interval(row, 1, 4)}"
-
-
-def _interval(row: _Row, scale: float, digits: int) -> str:
-    if np.isnan(row["low"]):
-        return ""
-    return f" ({scale * row['low']:+.{digits}f} to {scale * row['high']:+.{digits}f})"
+    in_points = row["measure"] in _SHARES
+    value, low, high = (
+        points(row[name], plus=True) if in_points else decimal(row[name], 4, plus=True)
+        for name in ("difference", "low", "high")
+    )
+    interval = "" if DASH in (low, high) else f" ({to(low, high)})"
+    return f"{_points(value) if in_points else value}{interval}"
 
 
 def _reduction_interval(row: _Row) -> str:
     if np.isnan(row["reduction_low"]):
         return ""
-    low, high = _percent(row["reduction_low"]), _percent(row["reduction_high"])
-    return f" (reduction {_percent(row['level'])} interval {low} to {high})"
+    low, high = (share(row[name], 0) for name in ("reduction_low", "reduction_high"))
+    return f" (reduction {level(row['level'])} interval {to(low, high)})"
 
 
 def _seen(row: _Row) -> str:
@@ -153,14 +192,9 @@ def _seen(row: _Row) -> str:
 
 
 def _name(metric: str, *, first: bool = False) -> str:
-    name = _NAMES.get(metric, metric.replace("_", " "))
+    name = _NAMES.get(metric, spell(metric))
     return f"{name[0].upper()}{name[1:]}" if first and name[0] != "σ" else name
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _points(share: float, *, signed: bool = False) -> str:
-    number = f"{100 * share:+.2f}" if signed else f"{100 * share:g}"
+def _points(number: str) -> str:
     return f"{number} point" + ("" if number == "1" else "s")

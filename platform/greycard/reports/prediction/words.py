@@ -1,40 +1,10 @@
-"""How reports call the measures of predictors, and how they write their numbers. Absent numbers are dashes."""
+"""What reports call the measures of predictors and of searches, their losses and their settings."""
 
-import math
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
 from greycard.metrics.descriptions import SHARE, Description, describe, describe_difference
-from greycard.reports.restoration.frames import nice
-
-DASH: Final = "—"
-_SPACE: Final = "\N{NO-BREAK SPACE}"
-_MINUS: Final = "\N{MINUS SIGN}"
-_SUPERSCRIPTS: Final = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """A measure, for people.
-
-    Attributes:
-        label: its name.
-        explains: what it is, in one sentence.
-        better: its better end; None where there is none.
-        share: it is a share, written in per cent and its differences in percentage points.
-        decimals: how many its numbers have; None gives three significant digits.
-    """
-
-    label: str
-    explains: str = ""
-    better: Literal["higher", "lower"] | None = "lower"
-    share: bool = False
-    decimals: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The label without its unit, for sentences."""
-        return self.label.partition(" [")[0]
+from greycard.reports.wording import Word, number, spell
 
 
 def word(measure: Description, explains: str = "") -> Word:
@@ -142,9 +112,9 @@ def bare(name: str) -> str:
 def metric_word(name: str) -> Word:
     """Return what a search's metric is; one that is not known is called by its name."""
     if "accuracy/" in name:
-        return replace(ACCURACY, label=f"accuracy: {nice(bare(name))}")
+        return replace(ACCURACY, label=f"accuracy: {spell(bare(name))}")
     known = SEARCH_WORDS.get(bare(name)) or DISPARITY_WORDS.get(bare(name))
-    return known or Word(label=nice(bare(name)), better=None)
+    return known or Word(label=spell(bare(name)), better=None)
 
 
 def measure_word(name: str) -> Word:
@@ -155,7 +125,7 @@ def measure_word(name: str) -> Word:
 def parameter_label(name: str) -> str:
     """Return a setting's name: ``param/lam`` -> ``λ``."""
     last = bare(name).rsplit(".", 1)[-1]
-    return PARAMETER_WORDS.get(last, nice(last))
+    return PARAMETER_WORDS.get(last, spell(last))
 
 
 def value_label(value: object) -> str:
@@ -163,62 +133,4 @@ def value_label(value: object) -> str:
     if isinstance(value, float | int) and not isinstance(value, bool):
         text = number(float(value))
         return text.rstrip("0").rstrip(".") if "." in text and "×" not in text else text
-    return LOSS_WORDS.get(str(value), nice(str(value)))
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Return a number with ``digits`` significant digits, a tiny one as ``1.2×10⁻⁵``, an absent one as a dash.
-
-    Example:
-        >>> number(0.08213), number(1234.5), number(8.73e-4), number(0.0), number(float("nan"))
-        ('0.0821', '1,234', '8.73×10⁻⁴', '0', '—')
-    """
-    if not math.isfinite(value):
-        return DASH if math.isnan(value) else ("∞" if value > 0 else f"{_MINUS}∞")
-    if value == 0:
-        return "0"
-    sign, size = (_MINUS if value < 0 else ""), abs(value)
-    if size < 1e-3 or size >= 1e6:
-        mantissa, exponent = f"{size:.{digits - 1}e}".split("e")
-        return f"{sign}{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    if size >= 10 ** (digits - 1):
-        return f"{sign}{size:,.0f}"
-    places = digits - 1 - math.floor(math.log10(size))
-    return f"{sign}{size:.{max(places, 0)}f}"
-
-
-def share(value: float, digits: int = 1) -> str:
-    """Return a share in per cent: ``84.7 %``."""
-    return DASH if math.isnan(value) else f"{_signed(100 * value, digits)}{_SPACE}%"
-
-
-def amount(value: float, word: Word) -> str:
-    """Return a measure's value as its word has it."""
-    return share(value) if word.share else _plain(value, word)
-
-
-def change(value: float, word: Word) -> str:
-    """Return a difference of a measure with its sign: ``+0.4 points`` of a share."""
-    if math.isnan(value):
-        return DASH
-    plus = "+" if value > 0 else ""
-    return f"{plus}{_signed(100 * value, 1)} points" if word.share else plus + _plain(value, word)
-
-
-def span(low: float, high: float, word: Word) -> str:
-    """Return an interval as ``[low, high]``; a dash where there is none."""
-    if math.isnan(low) or math.isnan(high):
-        return DASH
-    ends = [_signed(100 * end, 1) if word.share else _plain(end, word) for end in (low, high)]
-    return f"[{ends[0]}, {ends[1]}]"
-
-
-def _plain(value: float, word: Word) -> str:
-    if word.decimals is None or not math.isfinite(value):
-        return number(value)
-    return _signed(value, word.decimals)
-
-
-def _signed(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text.replace("-", _MINUS)
+    return LOSS_WORDS.get(str(value), spell(str(value)))

@@ -20,7 +20,6 @@ from greycard.metrics.descriptions import COLUMNS
 from greycard.reports.panels import COLOURS, INK, MARKERS, legend_below, say_absent, style, to_png
 from greycard.reports.restoration.frames import (
     ACCURACY,
-    ALL,
     KINDS_OF_RATE,
     RAW,
     chance_level,
@@ -29,10 +28,10 @@ from greycard.reports.restoration.frames import (
     direction_text,
     groups_of,
     measures_of,
-    nice,
     select,
     tasks_of,
 )
+from greycard.reports.wording import ALL, spell
 
 __all__ = ["accuracy_and_bias", "bias_by_task", "distortion", "to_png", "training_sets"]
 
@@ -40,7 +39,7 @@ _TICKS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 def distortion(groups: pd.DataFrame, system: str, attribute: str, absent: dict[str, str] | None = None) -> Figure:
-    """Draw Figure 2: every measure of the images by group against the rate, a panel a measure.
+    """Draw Figure 2: every measure of the images by group against the rate, one panel per measure.
 
     Args:
         groups: ``findings.groups``.
@@ -77,7 +76,7 @@ def _distortion_panel(axes: Axes, rows: pd.DataFrame, measure: str, attribute: s
     for index, group in enumerate(groups_of(part, attribute)):
         curve = select(part, attribute=attribute, group=group).sort_values(rate)
         if curve["value"].notna().any():
-            _line(axes, curve[rate], curve["value"], index, nice(group))
+            _line(axes, curve[rate], curve["value"], index, spell(group))
     overall = select(part, attribute=ALL).sort_values(rate)
     if len(overall):
         axes.plot(overall[rate], overall["value"], color="black", lw=1.2, ls=":", label="all images")
@@ -85,7 +84,7 @@ def _distortion_panel(axes: Axes, rows: pd.DataFrame, measure: str, attribute: s
 
 
 def accuracy_and_bias(
-    groups: pd.DataFrame, disparities: pd.DataFrame, system: str, attribute: str, task: str
+    groups: pd.DataFrame, disparities: pd.DataFrame, system: str, attribute: str, task: str, reference: str = RAW
 ) -> Figure:
     """Draw Figure 3a: accuracy by group above, the group difference (dash-dot) below, on one rate axis.
 
@@ -95,11 +94,11 @@ def accuracy_and_bias(
     measure = ACCURACY + task
     rows = select(groups, system=system, attribute=attribute, measure=measure)
     bias = select(disparities, system=system, attribute=attribute, measure=measure)
-    raw = select(groups, system=RAW, attribute=attribute, measure=measure)
+    raw = select(groups, system=reference, attribute=attribute, measure=measure)
     rate = common_rate(bias, [system])
     figure = Figure(figsize=(5.8, 5.9), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    style(above, f"{nice(task)} read correctly\n[share of images]")
+    style(above, f"{spell(task)} read correctly\n[share of images]")
     style(below, "largest group difference\n[share of images]")
     if rate is None:
         say_absent(above, "this system has no rate")
@@ -108,14 +107,14 @@ def accuracy_and_bias(
     for index, group in enumerate(groups_of(groups, attribute)):
         curve = select(rows, group=group).sort_values(rate)
         if not curve["value"].notna().any():
-            above.plot([], [], color=COLOURS[index % 8], marker=MARKERS[index % 8], label=f"{nice(group)}: no images")
+            above.plot([], [], color=COLOURS[index % 8], marker=MARKERS[index % 8], label=f"{spell(group)}: no images")
             continue
-        _line(above, curve[rate], curve["value"], index, nice(group))
+        _line(above, curve[rate], curve["value"], index, spell(group))
         above.fill_between(curve[rate], curve["low"], curve["high"], color=COLOURS[index % 8], alpha=0.15, lw=0)
         for value in select(raw, group=group)["value"]:
             above.plot([edge], [value], color=COLOURS[index % 8], marker=MARKERS[index % 8], mfc="white", ls="none")
     _draw_bias(below, bias.sort_values(rate), rate)
-    for value in select(disparities, system=RAW, attribute=attribute, measure=measure)["bias"]:
+    for value in select(disparities, system=reference, attribute=attribute, measure=measure)["bias"]:
         below.plot([edge], [value], color=INK, marker="o", mfc="white", ls="none")
     above.tick_params(labelbottom=False)
     if len(raw):
@@ -138,7 +137,7 @@ def _draw_bias(axes: Axes, bias: pd.DataFrame, rate: str) -> None:
 
 
 def bias_by_task(disparities: pd.DataFrame, system: str, attribute: str) -> Figure:
-    """Draw Figure 3b: the group difference against the rate, one line a phenotype.
+    """Draw Figure 3b: the group difference against the rate, one line per phenotype.
 
     A filled marker is more than chance would give (p below what intervals leave out), a hollow one is not.
     """
@@ -151,7 +150,7 @@ def bias_by_task(disparities: pd.DataFrame, system: str, attribute: str) -> Figu
         say_absent(axes, "this system has no rate")
         return figure
     for index, task in enumerate(tasks_of(rows)):
-        _task_line(axes, select(rows, measure=ACCURACY + task).sort_values(rate), rate, index, nice(task))
+        _task_line(axes, select(rows, measure=ACCURACY + task).sort_values(rate), rate, index, spell(task))
     _rate_axis(axes, rows[rate], rate)
     axes.set_ylim(bottom=0)
     legend_below(figure, axes, columns=3)
@@ -165,7 +164,7 @@ def training_sets(disparities: pd.DataFrame, pair: tuple[str, str], attribute: s
         disparities: ``findings.disparities``.
         pair: the systems (unbalanced, balanced).
         attribute: whose groups.
-        tasks: a panel each.
+        tasks: one panel each.
     """
     rows = select(disparities, attribute=attribute)
     rate = common_rate(rows, pair)
@@ -173,7 +172,7 @@ def training_sets(disparities: pd.DataFrame, pair: tuple[str, str], attribute: s
     panels = np.atleast_1d(figure.subplots(1, max(len(tasks), 1), sharey=True))
     for index, (axes, task) in enumerate(zip(panels, tasks, strict=False)):
         style(axes, "largest group difference\n[share of images]" if index == 0 else "")
-        axes.set_title(nice(task), fontsize=10, color=INK)
+        axes.set_title(spell(task), fontsize=10, color=INK)
         if rate is None:
             say_absent(axes, "the two systems have no common kind of rate")
             continue
@@ -181,7 +180,7 @@ def training_sets(disparities: pd.DataFrame, pair: tuple[str, str], attribute: s
             curve = select(rows, system=system, measure=ACCURACY + task).sort_values(rate)
             axes.plot(
                 curve[rate], curve["bias"], color=COLOURS[0 if face is None else 1], ls=dash, lw=1.8, marker="o",
-                mfc=face, label=nice(system),
+                mfc=face, label=spell(system),
             )  # fmt: skip
             axes.fill_between(
                 curve[rate], curve["low"], curve["high"], color=COLOURS[0 if face is None else 1], alpha=0.12, lw=0

@@ -6,17 +6,16 @@ from typing import Final, Protocol
 import pandas as pd
 
 from greycard.metrics.descriptions import Description
+from greycard.reports.wording import level
 from greycard.schema import BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL, unknown
 
-RAW: Final = "raw"  # the system that returns the original images: what everything is compared with
-ALL: Final = "all"  # the attribute, and its one group, that holds every image
+RAW: Final = "raw"  # what the system that returns the original images is called unless told otherwise
 ACCURACY: Final = "accuracy_merged/"
 KINDS_OF_RATE: Final = {
     BPP_ESTIMATED: "bits per pixel, estimated from likelihoods",
     BPP_PAYLOAD: "bits per pixel, entropy-coded bytes",
     BPP_TOTAL: "bits per pixel, whole file",
 }
-_PERCENT: Final = "\N{NO-BREAK SPACE}%"
 
 
 class Findings(Protocol):
@@ -48,9 +47,9 @@ class Findings(Protocol):
         ...
 
 
-def systems_of(frame: pd.DataFrame, *, with_raw: bool = False) -> list[str]:
-    """Return the systems in order of appearance."""
-    return [name for name in frame["system"].drop_duplicates().tolist() if with_raw or name != RAW]
+def systems_of(frame: pd.DataFrame, reference: str = RAW) -> list[str]:
+    """Return the systems but for the originals, in order of appearance."""
+    return [name for name in frame["system"].drop_duplicates().tolist() if name != reference]
 
 
 def tasks_of(disparities: pd.DataFrame) -> list[str]:
@@ -89,11 +88,6 @@ def common_rate(frame: pd.DataFrame, systems: Iterable[str]) -> str | None:
     return None
 
 
-def nice(name: str) -> str:
-    """Return a column's or class's name as a person would write it: ``skin_type`` -> ``skin type``."""
-    return name.replace("_", " ")
-
-
 def measures_of(groups: pd.DataFrame) -> list[str]:
     """Return the measures of images, those without a task, in order of appearance."""
     return [name for name in groups["measure"].drop_duplicates().tolist() if "/" not in name]
@@ -106,7 +100,7 @@ def direction_text(column: Description) -> str:
 
 def coverage(frame: pd.DataFrame) -> str:
     """Return what a frame's intervals cover, as people write it: ``95 %``."""
-    return f"{100 * _level(frame):.6g}{_PERCENT}"
+    return level(_level(frame))
 
 
 def chance_level(frame: pd.DataFrame) -> float:
@@ -116,12 +110,17 @@ def chance_level(frame: pd.DataFrame) -> float:
 
 def chance_text(frame: pd.DataFrame) -> str:
     """Return the level of the permutation test, as people write it: ``5 %``."""
-    return f"{100 * chance_level(frame):.6g}{_PERCENT}"
+    return level(chance_level(frame))
 
 
 def _level(frame: pd.DataFrame) -> float:
     """Return the coverage; that of ``FindingsConfig`` unless told otherwise where there is no row."""
     return float(frame["level"].iloc[0]) if len(frame) else 0.95
+
+
+def pairs_of(systems: Sequence[str], pairs: Sequence[tuple[str, str]] = ()) -> list[tuple[str, str]]:
+    """Return the (unbalanced, balanced) pairs that are among the systems; found by name where none are given."""
+    return [pair for pair in pairs or training_pairs(systems) if set(pair) <= set(systems)]
 
 
 def training_pairs(systems: Sequence[str], balanced: str = "balanced") -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What a report says first, in plain words: who is treated worse, by how much, and whether that is more than chance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,12 +11,12 @@ from greycard.reports.restoration.frames import (
     Findings,
     chance_level,
     coverage,
-    nice,
+    pairs_of,
     select,
     systems_of,
     tasks_of,
-    training_pairs,
 )
+from greycard.reports.wording import number, points, share, spell, to
 from greycard.schema import BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL
 
 _KIND_WORDS = {BPP_ESTIMATED: "estimated", BPP_PAYLOAD: "coded bytes", BPP_TOTAL: "whole file"}
@@ -44,17 +45,27 @@ class Headline:
     point: float = float("nan")
 
 
-def headline(findings: Findings, attribute: str) -> Headline:
+def headline(
+    findings: Findings, attribute: str, reference: str = RAW, pairs: Sequence[tuple[str, str]] = ()
+) -> Headline:
     """Find the largest group difference that a system adds to what the originals show, and word it.
 
     Counts only where the permutation test finds more than chance (p below what the intervals leave out) and, with
     originals in the audit, where the interval of what was added lies above zero.
+
+    Args:
+        findings: the frames.
+        attribute: what groups are compared by.
+        reference: the system that returns the original images.
+        pairs: systems (unbalanced, balanced) whose training sets are compared; found by name where empty.
     """
     rows = select(findings.disparities, attribute=attribute)
     rows = rows[rows["measure"].str.startswith(ACCURACY) & rows["bias"].notna()]
-    shown = rows[rows["system"] != RAW]
+    shown = rows[rows["system"] != reference]
     tasks = tasks_of(rows)
-    others = tuple(line for system in systems_of(shown) if (line := _line(select(shown, system=system), system)))
+    others = tuple(
+        line for system in systems_of(shown, reference) if (line := _line(select(shown, system=system), system))
+    )
     if not len(shown):
         sentence = "This audit has no classifier and so no phenotype accuracies; see the distortion by group below."
         return Headline((sentence,), (), "", tasks[0] if tasks else "", 0)
@@ -67,7 +78,8 @@ def headline(findings: Findings, attribute: str) -> Headline:
         )
         return Headline(quiet, others, "", tasks[0], len(shown))
     top = found.loc[found["delta"].fillna(found["bias"]).idxmax()]
-    sentences = [_main(findings, top), _chance(top, coverage(shown)), _lighter(findings, top), _balanced(shown, top)]
+    sentences = [_main(findings, top), _chance(top, coverage(shown))]
+    sentences += [_lighter(findings, top, reference), _balanced(shown, top, pairs)]
     words = tuple(filter(None, sentences))
     return Headline(words, others, top["system"], _task(top), len(shown), top["worst_group"], float(top["point"]))
 
@@ -81,20 +93,8 @@ def rate_text(row: "pd.Series[object]") -> str:
     """Return the first rate that a row has, with its kind: ``0.023 bits per pixel (estimated)``."""
     for kind, words in _KIND_WORDS.items():
         if pd.notna(row[kind]):
-            return f"{row[kind]:.2g} bits per pixel ({words})"
+            return f"{number(float(str(row[kind])), 2)} bits per pixel ({words})"
     return f"operating point {row['point']:g}"
-
-
-def percent(share: float) -> str:
-    """Return a share as ``61 %``, an absent one as a dash."""
-    return "—" if pd.isna(share) else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
-
-
-def points(share: float) -> str:
-    """Return a difference of shares as ``33``, in percentage points; below ten with a decimal."""
-    if pd.isna(share):
-        return "—"
-    return f"{100 * share:.0f}" if abs(share) >= 0.1 else f"{100 * share:.1f}"
 
 
 def _task(row: "pd.Series[object]") -> str:
@@ -102,7 +102,7 @@ def _task(row: "pd.Series[object]") -> str:
 
 
 def _people(row: "pd.Series[object]", group: object) -> str:
-    return f"{nice(str(group))} {'faces' if str(row['attribute']).startswith('race') else 'images'}"
+    return f"{spell(str(group))} {'faces' if str(row['attribute']).startswith('race') else 'images'}"
 
 
 def _value(findings: Findings, row: "pd.Series[object]", group: object, measure: str, system: str = "") -> float:
@@ -116,45 +116,46 @@ def _value(findings: Findings, row: "pd.Series[object]", group: object, measure:
 def _main(findings: Findings, row: "pd.Series[object]") -> str:
     worst, best, measure = row["worst_group"], row["best_group"], str(row["measure"])
     return (
-        f"After {nice(str(row['system']))} at {rate_text(row)}, the {nice(_task(row))} of {_people(row, worst)} is "
-        f"still read correctly in {percent(_value(findings, row, worst, measure))} of images, and that of "
-        f"{_people(row, best)} in {percent(_value(findings, row, best, measure))}."
+        f"After {spell(str(row['system']))} at {rate_text(row)}, the {spell(_task(row))} of {_people(row, worst)} is "
+        f"still read correctly in {share(_value(findings, row, worst, measure))} of images, and that of "
+        f"{_people(row, best)} in {share(_value(findings, row, best, measure))}."
     )
 
 
 def _chance(row: "pd.Series[object]", covered: str) -> str:
     text = (
-        f"The group difference is {points(row['bias'])} percentage points ({covered} interval {points(row['low'])} "
-        f"to {points(row['high'])}); groups drawn at random would differ by about {points(row['noise_floor'])}."
+        f"The group difference is {points(row['bias'])} percentage points ({covered} interval "
+        f"{to(points(row['low']), points(row['high']))}); groups drawn at random would differ by about "
+        f"{points(row['noise_floor'])}."
     )
     if pd.isna(row["delta"]):
         return text + " The originals were not audited, so what was there before is not known."
     return text + (
         f" On the originals it is {points(row['reference_bias'])}, so {points(row['delta'])} were added ({covered} "
-        f"interval {points(row['delta_low'])} to {points(row['delta_high'])})."
+        f"interval {to(points(row['delta_low']), points(row['delta_high']))})."
     )
 
 
-def _lighter(findings: Findings, row: "pd.Series[object]") -> str:
+def _lighter(findings: Findings, row: "pd.Series[object]", reference: str) -> str:
     measure = f"lighter/{_task(row)}"
-    share = _value(findings, row, row["worst_group"], measure)
-    if pd.isna(share):
+    after = _value(findings, row, row["worst_group"], measure)
+    if pd.isna(after):
         return ""
-    before = _value(findings, row, row["worst_group"], measure, RAW)
-    originals = "" if pd.isna(before) else f", against {percent(before)} on the originals"
+    before = _value(findings, row, row["worst_group"], measure, reference)
+    originals = "" if pd.isna(before) else f", against {share(before)} on the originals"
     whose = _people(row, row["worst_group"])
-    return f"{percent(share)} of {whose} are read as a lighter skin type than their label{originals}."
+    return f"{share(after)} of {whose} are read as a lighter skin type than their label{originals}."
 
 
-def _balanced(shown: pd.DataFrame, row: "pd.Series[object]") -> str:
+def _balanced(shown: pd.DataFrame, row: "pd.Series[object]", pairs: Sequence[tuple[str, str]]) -> str:
     """Compare with the same codec trained on a balanced set, at the same operating point."""
-    for unbalanced, balanced in training_pairs(systems_of(shown)):
+    for unbalanced, balanced in pairs_of(systems_of(shown), pairs):
         twin = select(shown, system=balanced, measure=row["measure"], point=row["point"])
         if unbalanced == row["system"] and len(twin):
             found = twin.iloc[0]
-            between = f"({coverage(shown)} interval {points(found['low'])} to {points(found['high'])})"
+            between = f"({coverage(shown)} interval {to(points(found['low']), points(found['high']))})"
             return (
-                f"Trained on a balanced set, the same codec ({nice(balanced)}) shows {points(found['bias'])} points "
+                f"Trained on a balanced set, the same codec ({spell(balanced)}) shows {points(found['bias'])} points "
                 f"{between} at {rate_text(found)}."
             )
     return ""
@@ -164,10 +165,10 @@ def _line(rows: pd.DataFrame, system: str) -> str:
     """Return one system's largest finding as a line."""
     found = rows[counts_as_found(rows)]
     if not len(found):
-        return f"{nice(system)}: no group difference beyond chance and beyond the originals ({len(rows)} comparisons)"
+        return f"{spell(system)}: no group difference beyond chance and beyond the originals ({len(rows)} comparisons)"
     top = found.loc[found["bias"].idxmax()]
     return (
-        f"{nice(system)}: largest {points(top['bias'])} points, in {nice(_task(top))} ({nice(str(top['worst_group']))} "
-        f"lowest, {nice(str(top['best_group']))} highest) at {rate_text(top)}; beyond chance and the originals in "
-        f"{len(found)} of {len(rows)} comparisons"
+        f"{spell(system)}: largest {points(top['bias'])} points, in {spell(_task(top))} "
+        f"({spell(str(top['worst_group']))} lowest, {spell(str(top['best_group']))} highest) at {rate_text(top)}; "
+        f"beyond chance and the originals in {len(found)} of {len(rows)} comparisons"
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from greycard.reports.canvas import to_png
 from greycard.reports.pages import Picture, picture
@@ -14,14 +14,14 @@ from greycard.reports.restoration.frames import (
     common_rate,
     coverage,
     groups_of,
-    nice,
+    pairs_of,
     select,
     systems_of,
     tasks_of,
-    training_pairs,
 )
 from greycard.reports.restoration.headline import Headline, headline
 from greycard.reports.restoration.page import Section
+from greycard.reports.wording import number, spell
 
 ORDERED: Final = "skin_type"  # the phenotype whose classes run from light to dark
 
@@ -31,6 +31,7 @@ def sections(
     attribute: str,
     classes: Mapping[str, Sequence[str]],
     *,
+    reference: str = RAW,
     reconstructions: str | Path | None = None,
     images_per_group: int = 2,
     absent: Mapping[str, str] | None = None,
@@ -41,31 +42,30 @@ def sections(
         findings: the frames.
         attribute: what groups are compared by.
         classes: attribute -> classes in fixed order.
+        reference: the system that returns the original images.
         reconstructions: the audit's folder of reconstruction sets; None leaves contact sheets out.
-        images_per_group: rows a group on the contact sheets.
+        images_per_group: rows per group on the contact sheets.
         absent: measure -> why it was not measured.
     """
-    lines = headline(findings, attribute)
-    names = systems_of(findings.groups)
+    lines = headline(findings, attribute, reference)
+    names = systems_of(findings.groups, reference)
     names.sort(key=lambda name: name != lines.system)
     made = []
     for name in names:
-        sheet = None
+        looks: tuple[Picture, ...] = ()
         if reconstructions is not None:
-            headings = _headings(findings, name)
-            sheet = contact_sheet(reconstructions, name, attribute, classes, images_per_group, headings)
-        pictures = _pictures(findings, name, attribute, lines.task, dict(absent or {}))
-        if reconstructions is not None and name == lines.system and lines.task == ORDERED:
-            headings = _headings(findings, name)
-            pictures = (*lighter_sheet(reconstructions, lines, attribute, classes, headings), *pictures)
-        made.append(Section(title=nice(name), sheet=sheet, figures=pictures))
+            folder = _Folder(reconstructions, attribute, classes, reference, _headings(findings, name))
+            looks = contact_sheet(folder, name, images_per_group)
+            if name == lines.system and lines.task == ORDERED:
+                looks += lighter_sheet(folder, lines)
+        figures = _pictures(findings, name, attribute, lines.task, reference, dict(absent or {}))
+        made.append(Section(title=spell(name), looks=looks, figures=figures))
     return tuple(made)
 
 
 def comparisons(findings: Findings, attribute: str, pairs: Sequence[tuple[str, str]] = ()) -> tuple[Picture, ...]:
     """Draw one picture for each pair of training sets; pairs are found by name where none are given."""
-    systems = systems_of(findings.disparities)
-    chosen = [pair for pair in pairs or training_pairs(systems) if set(pair) <= set(systems)]
+    chosen = pairs_of(systems_of(findings.disparities), pairs)
     tasks = tasks_of(select(findings.disparities, attribute=attribute))
     made = []
     for pair in chosen if tasks else []:
@@ -75,87 +75,87 @@ def comparisons(findings: Findings, attribute: str, pairs: Sequence[tuple[str, s
             picture(
                 figure,
                 f"training-sets-{unbalanced}-{balanced}",
-                f"The same codec trained on two sets: {nice(unbalanced)} (solid) and {nice(balanced)} (dashed). Each "
+                f"The same codec trained on two sets: {spell(unbalanced)} (solid) and {spell(balanced)} (dashed). Each "
                 f"line is the largest group difference at a rate, with its {coverage(findings.disparities)} interval "
                 "shaded. Where the shades overlap, the two sets are not told apart by this audit.",
-                f"Group difference against rate for {nice(unbalanced)} and {nice(balanced)}",
+                f"Group difference against rate for {spell(unbalanced)} and {spell(balanced)}",
             )
         )
     return tuple(made)
 
 
-def contact_sheet(
-    folder: str | Path,
-    system: str,
-    attribute: str,
-    classes: Mapping[str, Sequence[str]],
-    each: int,
-    headings: Mapping[float, str] | None = None,
-) -> Picture | None:
-    """Draw a system's contact sheet, None where it kept no reconstructions."""
-    task = ORDERED if ORDERED in classes else ""
-    try:
-        sheet = sheets.collect(
-            folder,
-            system,
-            attribute=attribute,
-            groups=classes[attribute],
-            classes=classes.get(task, ()),
-            task=task,
-            each=each,
-            original=RAW,
-            headings=headings,
-        )
-    except FileNotFoundError:
-        return None
+class _Folder(NamedTuple):
+    """Where a system's reconstructions are, and how its sheets are laid out.
+
+    Attributes:
+        folder: the audit's folder of reconstruction sets.
+        attribute: what groups are compared by.
+        classes: attribute -> classes in fixed order.
+        reference: the system that returns the original images.
+        headings: operating point -> heading of its column.
+    """
+
+    folder: str | Path
+    attribute: str
+    classes: Mapping[str, Sequence[str]]
+    reference: str
+    headings: Mapping[float, str]
+
+    def sheet(self, system: str, groups: Sequence[str], each: int, lighter_at: float | None = None) -> sheets.Sheet:
+        """Collect a sheet; one without rows where the system kept no reconstructions."""
+        task = ORDERED if ORDERED in self.classes else ""
+        try:
+            return sheets.collect(
+                self.folder,
+                system,
+                attribute=self.attribute,
+                groups=groups,
+                classes=self.classes.get(task, ()),
+                task=task,
+                each=each,
+                original=self.reference,
+                lighter_at=lighter_at,
+                headings=self.headings,
+            )
+        except FileNotFoundError:
+            return sheets.Sheet((), (), ())
+
+
+def contact_sheet(folder: _Folder, system: str, each: int) -> tuple[Picture, ...]:
+    """Draw a system's contact sheet, in a tuple that is empty where it kept no reconstructions."""
+    sheet = folder.sheet(system, folder.classes[folder.attribute], each)
+    if not sheet.columns:
+        return ()
     borders = (
         "A green border: a classifier still reads the skin type of the label. Purple: it reads a lighter one. Under "
         "each image stand the label and the reading. "
         if any(tile.read >= 0 for row in sheet.rows for tile in row.tiles)
         else ""
     )
-    return Picture(
+    shown = Picture(
         png=to_png(sheets.draw(sheet)),
-        caption=f"The same images by group (rows), from the original to the lowest rate (columns) of {nice(system)}. "
+        caption=f"The same images by group (rows), from the original to the lowest rate (columns) of {spell(system)}. "
         f"{borders}The images were chosen by a fixed rule (smallest hash of the image's id), not by eye.",
-        alt=f"Contact sheet of {nice(system)}: images of each {nice(attribute)} at falling rates",
+        alt=f"Contact sheet of {spell(system)}: images of each {spell(folder.attribute)} at falling rates",
         name=f"contact-sheet-{system}",
+        wide=True,
     )
+    return (shown,)
 
 
-def lighter_sheet(
-    folder: str | Path,
-    lines: Headline,
-    attribute: str,
-    classes: Mapping[str, Sequence[str]],
-    headings: Mapping[float, str],
-    each: int = 4,
-) -> tuple[Picture, ...]:
+def lighter_sheet(folder: _Folder, lines: Headline, each: int = 4) -> tuple[Picture, ...]:
     """Draw images of the headline's group that are read as lighter, in a tuple that is empty where there are none."""
-    try:
-        sheet = sheets.collect(
-            folder,
-            lines.system,
-            attribute=attribute,
-            groups=(lines.group,),
-            classes=classes[ORDERED],
-            task=ORDERED,
-            each=each,
-            original=RAW,
-            lighter_at=lines.point,
-            headings=headings,
-        )
-    except FileNotFoundError:
-        return ()
+    sheet = folder.sheet(lines.system, (lines.group,), each, lines.point)
     if not sheet.rows:
         return ()
     shown = Picture(
         png=to_png(sheets.draw(sheet)),
-        caption=f"What such a reading looks like: {nice(lines.group)} images that are read as lighter than their label "
-        f"at {headings[lines.point]} of {nice(lines.system)}. These are shown because they are read so; how "
-        "many there are is in the tables.",
-        alt=f"{nice(lines.group)} images read as lighter than labelled, {nice(lines.system)}",
+        caption=f"What such a reading looks like: {spell(lines.group)} images that are read as lighter than their "
+        f"label at {folder.headings[lines.point]} of {spell(lines.system)}. These are shown because they are read so; "
+        "how many there are is in the tables.",
+        alt=f"{spell(lines.group)} images read as lighter than labelled, {spell(lines.system)}",
         name=f"read-as-lighter-{lines.system}",
+        wide=True,
     )
     return (shown,)
 
@@ -166,24 +166,24 @@ def _headings(findings: Findings, system: str) -> dict[float, str]:
     rate = common_rate(places, [system])
     if rate is None:
         return {point: f"point {point:g}" for point in places["point"]}
-    return {point: f"{value:.2g} bpp" for point, value in zip(places["point"], places[rate], strict=True)}
+    return {point: f"{number(value, 2)} bpp" for point, value in zip(places["point"], places[rate], strict=True)}
 
 
 def _pictures(
-    findings: Findings, system: str, attribute: str, task: str, absent: dict[str, str]
+    findings: Findings, system: str, attribute: str, task: str, reference: str, absent: dict[str, str]
 ) -> tuple[Picture, ...]:
     groups, disparities = findings.groups, findings.disparities
     made = []
     if task and len(select(disparities, system=system, attribute=attribute)):
         made.append(
             picture(
-                figures.accuracy_and_bias(groups, disparities, system, attribute, task),
+                figures.accuracy_and_bias(groups, disparities, system, attribute, task, reference),
                 f"accuracy-{task}-{system}",
-                f"Above: in what share of images of each group the {nice(task)} is still read correctly (grouped "
+                f"Above: in what share of images of each group the {spell(task)} is still read correctly (grouped "
                 f"accuracy), from low rates on the left to the originals on the right; shaded are {coverage(groups)} "
                 "intervals. Below: the distance between the highest and the lowest group. Inside the hatched noise "
                 "floor a difference is no more than groups drawn at random show on average.",
-                f"Accuracy of {nice(task)} by group and the group difference against rate, {nice(system)}",
+                f"Accuracy of {spell(task)} by group and the group difference against rate, {spell(system)}",
             )
         )
         made.append(
@@ -192,7 +192,7 @@ def _pictures(
                 f"difference-by-phenotype-{system}",
                 "The largest group difference in grouped accuracy for each phenotype. A filled marker is more than "
                 f"chance would give (permutation test at {chance_text(disparities)}), a hollow one is not.",
-                f"Group difference by phenotype against rate, {nice(system)}",
+                f"Group difference by phenotype against rate, {spell(system)}",
             )
         )
     if len(groups_of(groups, attribute)):
@@ -202,7 +202,7 @@ def _pictures(
                 f"distortion-{system}",
                 "How close the restored images are to their originals, group by group. Curves that lie on each other "
                 "mean that these measures see the groups alike; they can miss what the phenotype accuracies show.",
-                f"Closeness to the originals by group against rate, {nice(system)}",
+                f"Closeness to the originals by group against rate, {spell(system)}",
             )
         )
     return tuple(made)

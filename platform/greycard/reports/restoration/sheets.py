@@ -21,7 +21,8 @@ from PIL import Image, ImageDraw
 
 from greycard.datasets.storage import Folder
 from greycard.reports.canvas import INK, font, text_centred
-from greycard.reports.restoration.frames import nice
+from greycard.reports.restoration.frames import RAW
+from greycard.reports.wording import number, spell
 from greycard.schema import ERROR, IDENTITY, IMAGE_ID, OK, POINT, RATES, RECONSTRUCTION, STATUS, prediction_column
 
 GREEN: Final = (0, 158, 90)
@@ -67,7 +68,7 @@ class Row:
     Attributes:
         group: its group.
         image_id: its id.
-        tiles: one a column.
+        tiles: one per column.
     """
 
     group: str
@@ -101,7 +102,7 @@ def collect(
     classes: Sequence[str],
     task: str = "skin_type",
     each: int = 2,
-    original: str = "raw",
+    original: str = RAW,
     lighter_at: float | None = None,
     headings: Mapping[float, str] | None = None,
 ) -> Sheet:
@@ -111,13 +112,13 @@ def collect(
     picked by eye.
 
     Args:
-        folder: the audit's ``reconstructions``, local or ``s3://``: a folder of Parquet files a system.
+        folder: the audit's ``reconstructions``, local or ``s3://``: one folder of Parquet files per system.
         system: whose reconstructions.
         attribute: the column that rows are grouped by.
         groups: its classes, in order.
         classes: the task's classes, in order (lightest first for skin type).
         task: whose readings the borders show.
-        each: images a group.
+        each: images per group.
         original: the system that keeps the original images; left out where it is not there.
         lighter_at: an operating point: only images that are read as lighter than labelled there are shown.
         headings: operating point -> heading; without it, the mean rate of the images shown.
@@ -165,14 +166,14 @@ def draw(sheet: Sheet, *, scale: int = 2) -> Image.Image:
     top = head
     for index, row in enumerate(sheet.rows):
         if index in heads:
-            pen.text((_GAP, top + 2), nice(row.group), fill=INK, font=font(_LARGE + 1))
+            pen.text((_GAP, top + 2), spell(row.group), fill=INK, font=font(_LARGE + 1))
             pen.line((_GAP, top, width - _GAP, top), fill=(220, 220, 220))
             top += _HEADING
         for column, tile in enumerate(row.tiles):
             _draw_tile(canvas, pen, tile, (_GAP + column * (cell + _GAP), top), cell, sheet.classes)
         top += line
     if sheet.missing:
-        names = ", ".join(map(nice, sheet.missing))
+        names = ", ".join(map(spell, sheet.missing))
         pen.text((_GAP, bottom), f"no images: {names}", fill=INK, font=font(_SMALL))
         bottom += 20
     if any(tile.border is not None for row in sheet.rows for tile in row.tiles):
@@ -266,7 +267,7 @@ def _mean_rate(rows: list[dict[str, Any]], point: float) -> tuple[float, str]:
 
 def _heading(rows: list[dict[str, Any]], point: float) -> str:
     rate, _ = _mean_rate(rows, point)
-    return f"{rate:.2g} bpp" if np.isfinite(rate) else f"point {point:g}"
+    return f"{number(rate, 2)} bpp" if np.isfinite(rate) else f"point {point:g}"
 
 
 def _tile(row: dict[str, Any], point: float, task: str, classes: Sequence[str]) -> Tile:
@@ -302,7 +303,7 @@ def _draw_tile(
 
 def spaced(name: str) -> str:
     """Return ``type 3`` for ``type3``."""
-    return re.sub(r"(?<=[a-z])(?=\d)", " ", nice(name))
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", spell(name))
 
 
 def _brief(name: str) -> str:

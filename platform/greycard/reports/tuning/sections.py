@@ -1,7 +1,7 @@
 """From a search's trials to the blocks of a page: the trade-off, λ against it, every trial, what failed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -9,18 +9,10 @@ from numpy.typing import NDArray
 
 from greycard.reports.pages import Block, Picture, picture
 from greycard.reports.prediction.figures import lowered
-from greycard.reports.prediction.verdict import AcceptedCost
 from greycard.reports.prediction.verdict import verdict as seeds_verdict
-from greycard.reports.prediction.words import (
-    amount,
-    bare,
-    measure_word,
-    metric_word,
-    parameter_label,
-    share,
-    value_label,
-)
+from greycard.reports.prediction.words import bare, measure_word, metric_word, parameter_label, value_label
 from greycard.reports.tuning import figures, tables
+from greycard.reports.tuning.evidence import SearchPage
 from greycard.reports.tuning.frames import (
     FAILED,
     FINISHED,
@@ -36,6 +28,7 @@ from greycard.reports.tuning.frames import (
     trade_off,
 )
 from greycard.reports.tuning.frames import metrics as all_metrics
+from greycard.reports.wording import EQUALS, amount, listing, share, to
 from greycard.schema import unknown
 
 LIMIT: Final = (
@@ -43,37 +36,9 @@ LIMIT: Final = (
     "there than it is. What was trained again and measured on the test split is said so."
 )
 _COLUMNS: Final = ("number", "status")
-_EQUALS: Final = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 
-class Search(Protocol):
-    """What the blocks of a search read of a page: see ``SearchPage``."""
-
-    @property
-    def trials(self) -> pd.DataFrame: ...  # noqa: D102
-    @property
-    def goals(self) -> tuple[tuple[str, str], ...]: ...  # noqa: D102
-    @property
-    def color(self) -> str: ...  # noqa: D102
-    @property
-    def baseline(self) -> Mapping[str, float]: ...  # noqa: D102
-    @property
-    def chosen(self) -> Mapping[str, int]: ...  # noqa: D102
-    @property
-    def verdict(self) -> str: ...  # noqa: D102
-    @property
-    def comparison(self) -> pd.DataFrame | None: ...  # noqa: D102
-    @property
-    def min_reduction(self) -> float: ...  # noqa: D102
-    @property
-    def costs(self) -> tuple[AcceptedCost, ...]: ...  # noqa: D102
-    @property
-    def goal(self) -> str: ...  # noqa: D102
-    @property
-    def show(self) -> tuple[str, ...]: ...  # noqa: D102
-
-
-def check(page: Search) -> None:
+def check(page: SearchPage) -> None:
     """Check that the page's parts fit together.
 
     Raises:
@@ -94,7 +59,7 @@ def check(page: Search) -> None:
             raise ValueError(f"chosen {name!r} must be a trial of the search, got {trial} of {len(there)} trials")
 
 
-def blocks(page: Search) -> tuple[Block, ...]:
+def blocks(page: SearchPage) -> tuple[Block, ...]:
     """Return the blocks of a search."""
     lost = page.trials[page.trials["status"].isin((FAILED, STOPPED))]
     told = {bare(name) for name in _told(page)}
@@ -119,23 +84,23 @@ def blocks(page: Search) -> tuple[Block, ...]:
     )
 
 
-def headline(page: Search) -> tuple[str, ...]:
+def headline(page: SearchPage) -> tuple[str, ...]:
     """Return the first sentences: the verdict, what was chosen, and what was tried."""
     return tuple(filter(None, (page.verdict or _verdict(page), _chosen(page), counts_text(page.trials))))
 
 
-def reading(page: Search) -> tuple[str, ...]:
+def reading(page: SearchPage) -> tuple[str, ...]:
     """Say how to read the search's figures."""
     star = " The blue star and the blue lines are the baseline." if page.baseline else ""
     return (
-        f"A point is a trial: one setting, trained and measured on the validation split.{star} The chosen trials have "
-        "rings.",
+        f"Each point is a trial: one setting, trained and measured on the validation split.{star} The chosen trials "
+        "have rings.",
         "“Best” is the trial that does best in the first goal within the bounds that were set; “knee” the one on the "
         "front that lies furthest towards being best in all goals at once.",
     )
 
 
-def words(page: Search) -> dict[str, str]:
+def words(page: SearchPage) -> dict[str, str]:
     """Return what the search's words mean."""
     found = {
         "front": "The trials that no other trial beats: none is as good in all goals and better in one (Pareto front).",
@@ -148,10 +113,10 @@ def words(page: Search) -> dict[str, str]:
     return found
 
 
-def goals_text(page: Search) -> str:
+def goals_text(page: SearchPage) -> str:
     """Return the goals for people: ``low σ_IOU and high accuracy``."""
     each = [f"{'low' if mode == 'min' else 'high'} {metric_word(metric).name}" for metric, mode in page.goals]
-    return each[0] if len(each) == 1 else f"{', '.join(each[:-1])} and {each[-1]}"
+    return listing(each)
 
 
 def counts_text(trials: pd.DataFrame) -> str:
@@ -163,14 +128,14 @@ def counts_text(trials: pd.DataFrame) -> str:
     return f"{len(trials)} trials: {', '.join(parts)}{f', {other} not finished' if other else ''}."
 
 
-def _pictures(page: Search) -> list[Picture]:
+def _pictures(page: SearchPage) -> list[Picture]:
     trials, goals, made = page.trials, page.goals, []
     if not len(finished(trials)):
         return []
     pair = trade_off(trials, goals, page.show)
     if pair:
         figure = figures.trade(trials, *pair, color=page.color, baseline=page.baseline, chosen=page.chosen, goals=goals)
-        made.append(picture(figure, "trade-off", _trade_caption(page, pair), f"{_of(pair)}, a point a trial"))
+        made.append(picture(figure, "trade-off", _trade_caption(page, pair), f"{_of(pair)}, one point per trial"))
     if len(goals) > 1:
         figure = figures.pareto(trials, goals, color=page.color, baseline=page.baseline, chosen=page.chosen)
         made.append(picture(figure, "pareto-front", _front_caption(page), f"Front of {_of([g for g, _ in goals])}"))
@@ -190,26 +155,26 @@ def _pictures(page: Search) -> list[Picture]:
     return made
 
 
-def _trade_caption(page: Search, pair: tuple[str, ...]) -> str:
+def _trade_caption(page: SearchPage, pair: tuple[str, ...]) -> str:
     name = parameter_label(page.color)
     kind = kinds(page.trials)
-    marks = f" Markers tell the {parameter_label(kind)}." if kind else ""
+    marks = f" Markers show the {parameter_label(kind)}." if kind else ""
     colour = f" Its colour is {name}." if is_numeric(page.trials, page.color) else ""
     shaded = " Shaded: better than the baseline in both." if page.baseline else ""
     name_of = _of(pair[::-1], " against ")
     return f"{name_of[0].upper()}{name_of[1:]}: each point is a trial.{colour}{marks}{shaded}"
 
 
-def _front_caption(page: Search) -> str:
+def _front_caption(page: SearchPage) -> str:
     rows = finished(page.trials, [metric for metric, _ in page.goals])
     count = int(front(rows, page.goals).sum()) if len(rows) else 0
     more = (
-        " With more than two goals a trial can be on the front for the sake of a goal that its panel does not show."
+        " With more than two goals a trial can be on the front because of a goal that its panel does not show."
         if len(page.goals) > 2
         else ""
     )
     return (
-        f"The front: {count} of {len(rows)} finished trials are not beaten by another in all goals (filled); the "
+        f"The front: {count} of {len(rows)} finished trials are beaten by no other in all goals (filled); the "
         f"others are hollow.{more}"
     )
 
@@ -218,9 +183,9 @@ def _of(metrics: Sequence[str], between: str = " and ") -> str:
     return between.join(metric_word(name).name for name in metrics)
 
 
-def _verdict(page: Search) -> str:
+def _verdict(page: SearchPage) -> str:
     if page.comparison is not None and {"sigma_iou", "accuracy"} <= set(page.comparison["measure"]):
-        return seeds_verdict(page.comparison, page.min_reduction, page.costs, page.goal)
+        return seeds_verdict(page.comparison, page.aim)
     rows = finished(page.trials, [metric for metric, _ in page.goals])
     if not len(rows):
         return (
@@ -237,7 +202,7 @@ def _verdict(page: Search) -> str:
     return f"{_confirmed(page) or unconfirmed}{against}"
 
 
-def _confirmed(page: Search) -> str:
+def _confirmed(page: SearchPage) -> str:
     """Say what the first disparity of a comparison did; "" without one."""
     rows = [] if page.comparison is None else lowered(page.comparison).to_dict("records")
     if not rows or pd.isna(rows[0]["reduction"]):
@@ -246,8 +211,8 @@ def _confirmed(page: Search) -> str:
     return (
         f"Trained again with {int(row['seeds'])} seeds and measured on the test split, the chosen setting changes the "
         f"{word.name} from {amount(row['baseline'], word)} to {amount(row['fair'], word)}: "
-        f"{share(row['reduction'], 0)} lower (interval {share(row['reduction_low'], 0)} to "
-        f"{share(row['reduction_high'], 0)})."
+        f"{share(row['reduction'], 0)} lower (interval "
+        f"{to(share(row['reduction_low'], 0), share(row['reduction_high'], 0))})."
     )
 
 
@@ -262,7 +227,7 @@ def _beats_baseline(rows: pd.DataFrame, goals: Goals, baseline: Mapping[str, flo
     return np.asarray(np.all(sides, axis=0), np.bool_)
 
 
-def _chosen(page: Search) -> str:
+def _chosen(page: SearchPage) -> str:
     """Say what was chosen, with its settings and its numbers beside the baseline's."""
     names: dict[int, list[str]] = {}
     for name, trial in page.chosen.items():
@@ -274,21 +239,21 @@ def _chosen(page: Search) -> str:
     )
 
 
-def _settings(page: Search, trial: int) -> str:
+def _settings(page: SearchPage, trial: int) -> str:
     row = _row(page, trial)
     known = (name for name in parameters(page.trials) if not pd.isna(row[name]))
-    return ", ".join(f"{parameter_label(name)}{_EQUALS}{value_label(row[name])}" for name in known)
+    return ", ".join(f"{parameter_label(name)}{EQUALS}{value_label(row[name])}" for name in known)
 
 
-def _row(page: Search, trial: int) -> "pd.Series[object]":
+def _row(page: SearchPage, trial: int) -> "pd.Series[object]":
     return page.trials[page.trials["number"] == trial].iloc[0]
 
 
-def _told(page: Search) -> tuple[str, ...]:
+def _told(page: SearchPage) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(metric for metric, _ in page.goals), *trade_off(page.trials, page.goals, page.show)]))
 
 
-def _number(page: Search, trial: int, metric: str) -> str:
+def _number(page: SearchPage, trial: int, metric: str) -> str:
     row, word = _row(page, trial), metric_word(metric)
     level = baseline_of(page.baseline, metric)
     before = "" if np.isnan(level) else f" (baseline {amount(level, word)})"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from greycard.reports.prediction.words import DASH, amount, metric_word, number, parameter_label, value_label
+from greycard.reports.prediction.words import metric_word, parameter_label, value_label
 from greycard.reports.table import Table
 from greycard.reports.tuning.frames import (
     FAILED,
@@ -19,6 +19,7 @@ from greycard.reports.tuning.frames import (
     parameters,
     seeds,
 )
+from greycard.reports.wording import DASH, amount, number, to
 
 
 def chosen(trials: pd.DataFrame, goals: Goals, picked: Mapping[str, int], baseline: Mapping[str, float]) -> Table:
@@ -99,7 +100,7 @@ def _metric(row: "pd.Series[object]", name: str, trials: pd.DataFrame) -> str:
     single = np.array([float(str(row[seed])) for seed in seeds(trials, name)])
     if np.isnan(value) or len(single) < 2 or np.isnan(single).any():
         return amount(value, word)
-    return f"{amount(value, word)} ({amount(single.min(), word)} to {amount(single.max(), word)})"
+    return f"{amount(value, word)} ({to(amount(single.min(), word), amount(single.max(), word))})"
 
 
 def _seconds(row: "pd.Series[object]") -> str:

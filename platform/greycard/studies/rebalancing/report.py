@@ -19,8 +19,9 @@ from greycard.generators import GeneratorConfig
 from greycard.metrics.generation.paper004 import ROWS as LABELS
 from greycard.metrics.generation.paper004 import printed_rows
 from greycard.reports.generation import page as generation_page
-from greycard.reports.generation.evidence import GenerationPage, Samples, Way
+from greycard.reports.generation.evidence import GenerationPage, Samples, Syntheses, Way
 from greycard.reports.generation.verdict import headline
+from greycard.reports.wording import level, share
 from greycard.schema import OK, STATUS, prediction_column
 from greycard.streaming.generating import SEED
 from greycard.studies.rebalancing.models import Judges, Trained
@@ -39,7 +40,7 @@ _MEASURES: Final = {
 }
 """Measure -> column of the table; the others keep their names."""
 _OF_DISCREPANCY: Final = ("sd", "floor", "n", "splits")
-_SHEET: Final = 4  # times the seeds of a sheet of samples: images a generator from which the page's sheets are made
+_SHEET: Final = 4  # times the seeds of a sheet of samples: images per generator from which the page's sheets are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def write_report(job: RebalanceJob, study: Study, run: Run) -> tuple[Path, pd.Da
 
 
 def table_of(job: RebalanceJob, study: Study) -> pd.DataFrame:
-    """Return a line a row, set and the reference, in the order of the audit, with the paper's values where it has any.
+    """Return one line per row, set and the reference, in the audit's order, with the paper's values where it has any.
 
     Columns: system, row, label, seed, discrepancy (mean over splits) with _sd, _floor, _n, _splits,
     discrepancy_corrected, discrepancy_pooled with _low and _high, every other measure under its name, and the paper's
@@ -154,16 +155,18 @@ def page_of(job: RebalanceJob, study: Study, run: Run) -> GenerationPage:
         references=frames.references,
         confusion=frames.confusion,
         counts=frames.counts,
-        accounts=tuple(result.frames for result in study.syntheses.values()),
-        ways=_ways(study),
+        made=Syntheses(
+            accounts=tuple(result.frames for result in study.syntheses.values()),
+            ways=_ways(study),
+            lineages=search.sheet(),
+            angles=job.synthesis.search.by_angle,
+        ),
         samples={name: _samples(job, study, name) for name in shown},
-        lineages=search.sheet(),
         histories={name: read_epochs(str(_folder(study, name))) for name in study.trained.generators},
         paper=job.printed,
         labels={system: label_of(job, study, system) for system in frames.scores["system"].drop_duplicates()},
         absent=study.result.absent,
         classes=job.classes,
-        angles=job.synthesis.search.by_angle,
         min_ratio=job.aim,
         notes=notes_of(job, study),
         provenance={
@@ -181,13 +184,13 @@ def notes_of(job: RebalanceJob, study: Study) -> tuple[str, ...]:
     learnt = {"real": "the unbalanced images", "balanced": "balanced real images"}[job.judge_learns]
     accuracy = study.judges.accuracy
     notes = [
-        f"The judge, which search and share loss rely on, learnt {learnt}; it reads {accuracy['judge']:.1%} of the "
-        "held-out images rightly (mean over classes). The measuring classifier, which nothing was trained with, reads "
-        f"{accuracy['measuring']:.1%}."
+        f"The judge, which search and share loss rely on, learnt {learnt}; it labels {share(accuracy['judge'])} "
+        "of the held-out images correctly (mean over classes). The measuring classifier, which nothing was trained "
+        f"with, labels {share(accuracy['measuring'])} correctly."
     ]
     if sure := job.synthesis.search.min_confidence:
         notes.append(
-            f"Search and rejection sampling took only images of whose class the judge was at least {sure:.0%} sure: "
+            f"Search and rejection sampling took only images of whose class the judge was at least {level(sure)} sure: "
             "what is untypical of a class is rarer in the synthetic sets than in the generator."
         )
     if job.training.jitter:

@@ -18,7 +18,7 @@ from greycard.fitting.task import WEIGHTS
 from greycard.layers.weights import load_weights
 from greycard.metrics.restoration.seeds import CodecRows, compare_codecs, group_means
 from greycard.reports.restoration.verdict import verdict_of
-from greycard.studies.tradeoff.choice import Choice, accepted, distinct
+from greycard.studies.tradeoff.choice import Choice, aim_of, distinct
 from greycard.studies.tradeoff.family import Confirmed, Family
 from greycard.studies.tradeoff.plan import BASELINE, CodecTrial
 from greycard.training.batches import ordered_batches
@@ -60,10 +60,7 @@ class CodecFamily(Family):
             if label != BASELINE
         }
         comparisons = {label: compared[choice.label] for label, choice in same.items()}
-        sentences = {
-            label: verdict_of(frame, job.confirm.min_reduction, accepted(job.confirm))
-            for label, frame in comparisons.items()
-        }
+        sentences = {label: verdict_of(frame, aim_of(job)) for label, frame in comparisons.items()}
         return Confirmed(
             sentences,
             comparisons,

@@ -13,7 +13,7 @@ from greycard.audits.prediction.run import run as run_audit
 from greycard.fitting.kinds.contract import Planned
 from greycard.metrics.prediction.seeds import compare_seeds
 from greycard.reports.prediction.verdict import verdict
-from greycard.studies.tradeoff.choice import Choice, accepted, distinct
+from greycard.studies.tradeoff.choice import Choice, aim_of, distinct
 from greycard.studies.tradeoff.family import Confirmed, Family
 from greycard.studies.tradeoff.plan import BASELINE, PredictorTrial, with_settings
 
@@ -40,7 +40,7 @@ class PredictorFamily(Family):
                 before, after = (self._predictions(result, name) for name in (BASELINE, label))
                 comparisons[label] = compare_seeds(before, after, result.config.findings)
             frame = comparisons[label] = comparisons[choice.label]
-            sentences[label] = verdict(frame, confirm.min_reduction, accepted(confirm), self.job.goals[0].metric)
+            sentences[label] = verdict(frame, aim_of(self.job))
         frames = result.frames()
         tables: dict[str, Any] = frames._asdict()
         note = f"{training.target} by {' x '.join(training.sensitive)}, {confirm.split} split of {result.manifest.uri}"

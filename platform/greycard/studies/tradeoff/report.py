@@ -9,8 +9,9 @@ import pandas as pd
 from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.plan import TrainJob
-from greycard.reports.tuning import page as search_page
-from greycard.studies.tradeoff.choice import Chosen, accepted
+from greycard.reports.tuning.evidence import SearchPage
+from greycard.reports.tuning.page import write as write_page
+from greycard.studies.tradeoff.choice import Chosen, aim_of
 from greycard.studies.tradeoff.family import Confirmed, Family
 from greycard.studies.tradeoff.plan import CONTROL, TuneJob
 from greycard.tracking import Run
@@ -59,7 +60,7 @@ def write_report(job: TuneJob, family: Family, manifest: Manifest, found: Found,
     for name, frame in tables.items():
         frame.to_csv(out / "tables" / f"{name}.csv", index=False)
         run.log_table(frame, f"tables/{name}.json")
-    page = search_page.write(_page(job, family, manifest, found, run), out)
+    page = write_page(_page(job, family, manifest, found, run), out)
     run.log_artifact(page, "report")
     run.log_artifact(out / "figures", "report/figures")
     run.log_metrics(_numbers(found))
@@ -78,14 +79,14 @@ def _write_study(job: TuneJob, run: Run) -> Path:
     return path
 
 
-def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: Run) -> search_page.SearchPage:
+def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: Run) -> SearchPage:
     first = found.chosen.choices[0].label
     others = [
         f"{_ARMS.get(label, label)}: {text}" for label, text in found.confirmed.verdicts.items() if label != first
     ]
     recipes = [f"{job.directory}/{choice.label}.yaml" for choice in found.chosen.choices]
     frames = {name: found.confirmed.tables[name] for name in _ON_THE_PAGE if name in found.confirmed.tables}
-    return search_page.SearchPage(
+    return SearchPage(
         title=job.title or f"Search {job.study}",
         study=job.study,
         drawn=manifest.drawn,
@@ -107,9 +108,7 @@ def _page(job: TuneJob, family: Family, manifest: Manifest, found: Found, run: R
         ),
         dataset=manifest.dataset,
         commit=git_commit(),
-        min_reduction=job.confirm.min_reduction,
-        goal=job.goals[0].metric,
-        costs=accepted(job.confirm),
+        aim=aim_of(job),
         provenance={"images": f"{manifest.uri}, manifest {manifest.digest}", "MLflow": f"run {run.run_id}"},
         config=to_yaml(job),
         **frames,

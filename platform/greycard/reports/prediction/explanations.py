@@ -1,19 +1,17 @@
-"""What pages of predictors and searches explain: how to read them, their words, where they come from, their limits."""
+"""What pages of predictors and searches explain: how to read them, their words, their limits."""
 
-from collections.abc import Mapping
 from typing import Final
 
-import pandas as pd
-
+from greycard.reports.prediction.evidence import Evidence
 from greycard.reports.prediction.words import DISPARITY_WORDS, GROUP_WORDS
+from greycard.reports.wording import level as covered
 
-DRAWN: Final = "The images in this report are drawn by a program. They are not people."
-NOISE_FLOOR: Final = (
+_NOISE_FLOOR: Final = (
     "The difference that appears when images are dealt to groups at random (people kept together), on average. Groups "
     "of a few hundred images differ without any cause. “More than chance” means that few such random deals give a "
     "difference as large."
 )
-INTERVAL: Final = (
+_INTERVAL: Final = (
     "The audit recomputed many times on people drawn at random from its own; that share of results inside."
 )
 
@@ -23,25 +21,19 @@ def reading(level: float) -> tuple[str, ...]:
     return (
         "A group difference counts in decisions: what the predictor says. Differences of its probabilities (“soft”) "
         "are what it was trained with and what the paper tabulates; they stand beside.",
-        f"Intervals cover {100 * level:.6g}\N{NO-BREAK SPACE}%. A difference within its noise floor is no more than "
+        f"Intervals cover {covered(level)}. A difference within its noise floor is no more than "
         "chance gives; that is not proof that there is none.",
         "“—” stands where there is no number: a group without images, a measure that was not taken.",
     )
 
 
-def words(groups: pd.DataFrame | None, disparities: pd.DataFrame | None) -> dict[str, str]:
-    """Return the measures that a page shows and what they are."""
+def words(page: Evidence) -> dict[str, str]:
+    """Return the measures that an audit shows and what they are, and how chance is told; {} without an audit."""
     found: dict[str, str] = {}
-    for frame, known in ((groups, GROUP_WORDS), (disparities, DISPARITY_WORDS)):
+    for frame, known in ((page.groups, GROUP_WORDS), (page.disparities, DISPARITY_WORDS)):
         there = set() if frame is None else set(frame["measure"])
         found |= {word.label: word.explains for name, word in known.items() if name in there}
-    return found
-
-
-def provenance(command: str, commit: str, more: Mapping[str, str]) -> dict[str, str]:
-    """Return what was run: the command first, then the source's commit."""
-    first = {"command": command, "source commit": commit}
-    return {name: text for name, text in first.items() if text} | dict(more)
+    return found if page.groups is None else found | {"noise floor": _NOISE_FLOOR, "interval": _INTERVAL}
 
 
 def limits(*, drawn: bool) -> tuple[str, ...]:
