@@ -143,7 +143,7 @@ def test_without_a_comparison_it_says_that_nothing_was_confirmed(plain):
 def test_an_aim_is_stated_only_where_there_is_one(made):
     comparison = examples.comparison(made)
     plain, judged = (compose(page_of(comparison=comparison, aim=aim)) for aim in (None, Aim(min_reduction=0.2)))
-    assert "aim" not in render(plain).lower().replace("claim", "")
+    assert not re.search(r"\baims?\b", re.sub(r'data:image[^"]*', "", render(plain)), re.IGNORECASE)
     assert "at least 20\N{NO-BREAK SPACE}% less" in judged.headline[0]
     assert judged.blocks[0].paragraphs[0].startswith("The aim was to lower σ_IOU by at least 20\N{NO-BREAK SPACE}%")
 
