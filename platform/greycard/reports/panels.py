@@ -5,11 +5,13 @@ Colours are the eight of Okabe and Ito (distinct to colour-blind readers).
 
 import io
 import textwrap
+from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 COLOURS: Final = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#5B5B5B")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -32,6 +34,16 @@ def style(axes: Axes, label: str) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def rows_down(axes: Axes, labels: Sequence[str]) -> None:
+    """Name a panel's rows from the top down."""
+    style(axes, "")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x", color="#e6e6e6", lw=0.8)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def legend_below(figure: Figure, *panels: Axes, columns: int = 6) -> None:

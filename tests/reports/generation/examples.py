@@ -178,7 +178,7 @@ def samples(system, *, classes=DIGITS, count=60, never=()):
 
 
 def lineages(classes=DIGITS[:3], members=13):
-    """A lineage a class: each came from an earlier one; every fifth is a duplicate."""
+    """One lineage per class: each came from an earlier one; every fifth is a duplicate."""
     rows = []
     for label in classes:
         for number in range(members):

@@ -91,7 +91,7 @@ def flat_face(index, race):
 
 
 def write_reconstructions(folder, table, *, face=flat_face, each=3):
-    """Reconstruction sets as the audit writes them: one row an image, lists aligned with the points."""
+    """Reconstruction sets as the audit writes them: one row per image, lists aligned with the points."""
     frame = table.to_pandas()
     for system, rows in frame.groupby("system", sort=False):
         listed = []

@@ -52,7 +52,7 @@ def plain():
 def out(made, tmp_path_factory):
     folder = tmp_path_factory.mktemp("search")
     frames = examples.frames(made)
-    whole = page_of(verdict="It holds.", comparison=examples.comparison(made), notes=("A note.",), **frames)
+    whole = page_of(verdict="It holds.", comparison=examples.comparison(made), aim=Aim(), notes=("A note.",), **frames)
     assert search_page.write(whole, folder) == folder / "index.html"
     return folder
 
@@ -145,6 +145,7 @@ def test_an_aim_is_stated_only_where_there_is_one(made):
     plain, judged = (compose(page_of(comparison=comparison, aim=aim)) for aim in (None, Aim(min_reduction=0.2)))
     assert not re.search(r"\baims?\b", re.sub(r'data:image[^"]*', "", render(plain)), re.IGNORECASE)
     assert "at least 20\N{NO-BREAK SPACE}% less" in judged.headline[0]
+    assert plain.blocks[0].title == "Baseline and fairness loss, 2 trainings each"
     assert judged.blocks[0].paragraphs[0].startswith("The aim was to lower σ_IOU by at least 20\N{NO-BREAK SPACE}%")
 
 

@@ -72,7 +72,7 @@ class Way:
 
     Attributes:
         name: for people: "latent search", "rejection sampling", "reweighting".
-        method: of the synthesis whose account tells duplicates and draws: ``search``, ``rejection``; "" for none.
+        method: of the synthesis whose account has the duplicates and draws: ``search``, ``rejection``; "" for none.
         set: the system that is its set of synthetic images; "" for none.
         system: the generator trained that way; "" for none.
     """

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from greycard.metrics.significance import wilson
 from greycard.reports.generation.words import COVERED
-from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
+from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, rows_down, say_absent, style
 from greycard.reports.wording import share, spell
 
 _FLOOR: Final[dict[str, Any]] = {"fc": "#f3e2a9", "ec": "#a8891c", "hatch": "////", "lw": 0, "zorder": 0}
@@ -124,16 +124,6 @@ def training_figure(histories: Mapping[str, Sequence[Mapping[str, Any]]], labels
         _explain(axes, lines)
     legend_below(figure, *panels, columns=2)
     return figure
-
-
-def rows_down(axes: Axes, labels: Sequence[str]) -> None:
-    """Name a panel's rows from the top down."""
-    style(axes, "")
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    axes.grid(axis="x", color="#e6e6e6", lw=0.8)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _pie(axes: Axes, rows: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Fréchet distances between groups (paper 004, Figure 3), and how they hang on the shares of both sets."""
+"""Fréchet distances between groups (paper 004, Figure 3), and how they depend on the shares of both sets."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from greycard.metrics.generation.references import AS_DRAWN, BALANCED, UNBALANCED
-from greycard.reports.generation.figures import rows_down
-from greycard.reports.panels import COLOURS, FAINT, INK, legend_below, say_absent
+from greycard.reports.panels import COLOURS, FAINT, INK, legend_below, rows_down, say_absent
 from greycard.reports.wording import number, spell
 
 SETS: Final = {AS_DRAWN: "as drawn", BALANCED: "made even", UNBALANCED: "made uneven"}

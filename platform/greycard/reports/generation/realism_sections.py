@@ -45,9 +45,9 @@ def groups(page: GenerationPage) -> Block | None:
         title=f"{label} between classes",
         paragraphs=(
             "Distances off the diagonal are between images of different classes, though all of them may be real: a "
-            "distance between whole sets therefore tells shares as well as realism. The classes are the images' labels "
-            f"where they have them, else the measuring classifier's. The fewest images of a class are {few:,}; a "
-            "distance grows with fewer.",
+            "distance between whole sets therefore measures shares as well as realism. The classes are the images' "
+            f"labels where they have them, else the measuring classifier's. The fewest images of a class are {few:,}; "
+            "a distance grows with fewer.",
         ),
         pictures=tuple(_heat_map(page, frame, name, label) for name in there),
     )
@@ -72,7 +72,7 @@ def _heat_map(page: GenerationPage, frame: pd.DataFrame, system: str, label: str
 
 
 def references(page: GenerationPage) -> Block | None:
-    """Return the experiment that shows how a distance hangs on the shares of both sets."""
+    """Return the experiment that shows how a distance depends on the shares of both sets."""
     frame = page.references
     if frame is None or not len(frame):
         return None

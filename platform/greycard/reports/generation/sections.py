@@ -14,12 +14,12 @@ from greycard.reports.generation.evidence import GenerationPage
 from greycard.reports.generation.verdict import shortfalls
 from greycard.reports.generation.words import CORRECTED, COVERED, HARD, score_of
 from greycard.reports.pages import Block, Picture, picture
-from greycard.reports.table import Table
-from greycard.reports.wording import DASH, level, spell
+from greycard.reports.table import counts
+from greycard.reports.wording import level, spell
 
 _SETS: Final = (
-    "The same of the synthetic sets that generators were trained on, or could be. They are even by the classifier that "
-    "searched; here the second one looks."
+    "The same of the synthetic sets that generators were trained on, or could be. The classifier that searched calls "
+    "them even; these are the second one's labels."
 )
 _BARS: Final = ["label", "value", "sd", "floor", "corrected", "paper", "reference"]
 
@@ -63,7 +63,7 @@ def _shares(page: GenerationPage) -> Block:
         ),
         details=(
             ("The numbers by class", details),
-            *((("How the measuring classifier errs", (confusion,)),) if confusion else ()),
+            *((("Mistakes of the measuring classifier", (confusion,)),) if confusion else ()),
         ),
     )
 
@@ -98,7 +98,7 @@ def _discrepancy(page: GenerationPage) -> Block:
                 figures.discrepancy_figure(pd.DataFrame(rows, columns=_BARS).sort_values("reference", kind="stable")),
                 "discrepancy",
                 "Bars are means over splits of the images, whiskers one standard deviation. Within the hatched floor a "
-                "set cannot be told from an even one with so many images a split.",
+                "set cannot be told from an even one with so many images per split.",
                 "Bars of the discrepancy of every system with deviation and sampling floor",
             ),
         ),
@@ -201,10 +201,4 @@ def _training(page: GenerationPage) -> Block | None:
 def _failures(page: GenerationPage) -> Block | None:
     if page.counts is None or not len(page.counts):
         return None
-    made = tuple(
-        (page.label(row["system"]), *(f"{int(row[name]):,}" for name in ("n_in", "n_ok", "n_failed")),
-         str(row.get("reasons") or DASH))
-        for row in page.counts.to_dict("records")
-    )  # fmt: skip
-    table = Table("Images in, done and failed.", ("system", "in", "done", "failed", "why"), made)
-    return Block(title="Failures", tables=(table,))
+    return Block(title="Failures", tables=(counts(page.counts, page.label),))

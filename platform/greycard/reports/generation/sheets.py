@@ -33,8 +33,8 @@ def as_they_come(samples: Sequence[tuple[str, Samples]], *, count: int = 30, acr
 
     Args:
         samples: (what it is called, its images).
-        count: images a system at most.
-        across: images a row of a system.
+        count: images per system at most.
+        across: images per row of a system.
     """
     side = _side([one for _, one in samples])
     cell, line = side + _GAP, side + _SMALL + _GAP
@@ -54,12 +54,12 @@ def as_they_come(samples: Sequence[tuple[str, Samples]], *, count: int = 30, acr
 
 
 def by_class(samples: Sequence[tuple[str, Samples]], classes: Sequence[str], *, each: int = 5) -> Image.Image:
-    """Draw the first images that each class got, a row a class, systems side by side, with how many there are.
+    """Draw the first images that each class got, one row per class, systems side by side, with how many there are.
 
     Args:
         samples: (what it is called, its images).
         classes: in order; one without images keeps its row.
-        each: images a class and system.
+        each: images per class and system.
     """
     side = _side([one for _, one in samples])
     cell, line = side + _GAP, side + 2 * _GAP
@@ -97,8 +97,8 @@ def lineage_sheet(
         lineages: lineage, label, number, parent, depth, distance, duplicate, chosen, image (PNG or array).
         classes: in order; those without a lineage are left out.
         angles: distances are radians and written in degrees.
-        each: lineages a class.
-        most: images a lineage.
+        each: lineages per class.
+        most: images per lineage.
     """
     parts = [
         (label, str(name), rows.sort_values(["depth", "number"]).head(most))

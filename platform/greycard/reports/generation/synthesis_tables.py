@@ -32,7 +32,7 @@ def ways(page: GenerationPage) -> Table:
         )
     return Table(
         "Draws are latents that were generated and classified for each image that was taken: over all classes, and of "
-        "the dearest one. A seed that several classes looked at counts for each.",
+        "the most costly one. A seed that several classes looked at counts for each.",
         (
             "way", "images", "draws per image", "near-duplicates", "set: class shares", "set: discrepancy ↓",
             "generator: class shares", "generator: discrepancy ↓",
@@ -122,11 +122,11 @@ def _got(counts: pd.DataFrame | None) -> str:
 def _draws(cost: pd.DataFrame | None) -> str:
     if cost is None or not cost["chosen"].sum():
         return DASH
-    dearest = cost.loc[cost["evaluated_per_chosen"].idxmax()] if cost["evaluated_per_chosen"].notna().any() else None
+    costliest = cost.loc[cost["evaluated_per_chosen"].idxmax()] if cost["evaluated_per_chosen"].notna().any() else None
     text = number(float(_work(cost).sum() / cost["chosen"].sum()))
-    if dearest is None:
+    if costliest is None:
         return text
-    return f"{text} (class {spell(str(dearest['label']))}: {number(float(dearest['evaluated_per_chosen']))})"
+    return f"{text} (class {spell(str(costliest['label']))}: {number(float(costliest['evaluated_per_chosen']))})"
 
 
 def _work(cost: pd.DataFrame) -> "pd.Series[float]":

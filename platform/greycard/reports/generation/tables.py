@@ -124,7 +124,7 @@ def shares(page: GenerationPage, system: str) -> Table:
 
 
 def confusion(page: GenerationPage) -> Table | None:
-    """Return the measuring classifier's confusions on the held-out images, a row a true class, in per cent."""
+    """Return the measuring classifier's confusions on the held-out images, one row per true class, in per cent."""
     if page.confusion is None or not len(page.confusion):
         return None
     counts = page.confusion.pivot_table(index="label", columns="predicted", values="count", aggfunc="sum")

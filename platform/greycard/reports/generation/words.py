@@ -79,10 +79,10 @@ def reading(page: GenerationPage) -> tuple[str, ...]:
         "rows and how much they differ.",
     )
     return (
-        "Shares are what a second classifier sees, trained apart from the one that searched and balanced. It errs too: "
-        "“corrected” shares take its confusions on labelled held-out images back.",
+        "Shares are what a second classifier says, trained apart from the one that searched and balanced. It makes "
+        "mistakes too: “corrected” shares undo those that it makes on labelled held-out images.",
         "Discrepancies are means ± standard deviations over splits of the images; the hatched sampling floor is what a "
-        "perfectly even generator shows in as many images. Below it nothing can be told apart.",
+        "perfectly even generator shows in as many images. Below it no difference can be seen.",
         "A name in brackets is the network whose features were compared; “aux” is the measuring classifier. Only "
         "Inception's features give FID, KID and the inception score; numbers of different networks do not compare.",
         *(paper if page.paper else ()),
@@ -117,8 +117,8 @@ def limits(page: GenerationPage) -> tuple[str, ...]:
         *(pictures if page.drawn else ()),
         "Even shares of the classes that a classifier tells apart are not even shares of anything else: variety within "
         "a class can shrink at the same time. Recall and near-duplicates say something about that.",
-        "On generated images the measuring classifier can err otherwise than on held-out ones; then corrected shares "
-        "are wrong as well.",
+        "On generated images the measuring classifier can make other mistakes than on held-out ones; then corrected "
+        "shares are wrong as well.",
         "A Fréchet distance grows with fewer images and depends on the shares of both sets; compare rows of the same "
         "numbers of images only.",
         "± is over splits of one generator's images, not over trainings.",

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
-from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, say_absent, style
+from greycard.reports.panels import COLOURS, FAINT, INK, MARKERS, legend_below, rows_down, say_absent
 from greycard.reports.prediction.arms import Arm, fell, mean, rows_of
 from greycard.reports.prediction.verdict import AcceptedCost, Aim
 from greycard.reports.prediction.words import DISPARITY_WORDS, GROUP_WORDS, HARD_MEASURES, VIEW_WORDS, measure_word
@@ -38,7 +38,7 @@ def groups_figure(groups: pd.DataFrame, arms: Sequence[Arm], measures: Sequence[
     figure = Figure(figsize=(4.6 * len(measures), max(height, 2.6)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(measures), sharey=True))
     for axes, measure in zip(panels, measures, strict=True):
-        _rows(axes, [_counted(groups, name) for name in names])
+        rows_down(axes, [_counted(groups, name) for name in names])
         _across(axes, GROUP_WORDS[measure])
         part = groups[groups["measure"] == measure]
         for place, name in enumerate(names):
@@ -59,7 +59,7 @@ def disparities_figure(disparities: pd.DataFrame, arms: Sequence[Arm]) -> Figure
         return figure
     panels = np.atleast_1d(figure.subplots(1, len(shown), sharey=True))
     for axes, measure in zip(panels, shown, strict=True):
-        _rows(axes, [arm.label for arm in arms])
+        rows_down(axes, [arm.label for arm in arms])
         _across(axes, DISPARITY_WORDS[measure])
         for place, arm in enumerate(arms):
             part = rows_of(rows[rows["measure"] == measure], arm)
@@ -163,7 +163,7 @@ def squeezing_figure(squeezing: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
         return figure
     for axes, arm in zip(panels, shown, strict=True):
         axes.set_title(arm.label, fontsize=10, color=INK)
-        _rows(axes, [DISPARITY_WORDS[name].label for name in measures])
+        rows_down(axes, [DISPARITY_WORDS[name].label for name in measures])
         axes.set_xlabel("how much it fell [%]", fontsize=9, color=INK)
         axes.axvline(0, color=INK, lw=0.8)
         part = rows_of(squeezing, arm)
@@ -193,7 +193,7 @@ def _view(axes: Axes, rows: pd.DataFrame, measures: Sequence[str], view: str, in
 
 
 def _forest(axes: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], scale: float) -> None:
-    _rows(axes, [_row_label(row) for row in rows.to_dict("records")])
+    rows_down(axes, [measure_word(str(name)).label for name in rows["measure"]])
     axes.axvline(0, color=INK, lw=0.8)
     for place, row in enumerate(rows.to_dict("records")):
         value, low, high = (scale * float(row[name]) for name in columns)
@@ -207,11 +207,6 @@ def _forest(axes: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], scale
     for decisions, colour, face in (("hard", INK, INK), ("soft", FAINT, "white")):
         if (rows["decisions"] == decisions).any():
             axes.plot([], [], ls="none", marker="o", ms=7, color=colour, mfc=face, label=VIEW_WORDS[decisions])
-
-
-def _row_label(row: dict[str, object]) -> str:
-    name = str(row["measure"])
-    return measure_word(name).label
 
 
 def _group(axes: Axes, rows: pd.DataFrame, arms: Sequence[Arm], place: int) -> None:
@@ -259,16 +254,6 @@ def _colour(arms: Sequence[Arm], arm: Arm) -> str:
 def _counted(groups: pd.DataFrame, name: str) -> str:
     count = int(groups.loc[groups["group"] == name, "count"].max())
     return f"{group_name(name)}\n{f'n = {count:,}' if count else 'no images'}"
-
-
-def _rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Name a panel's rows from the top down."""
-    style(axes, "")
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    axes.grid(axis="x", color="#e6e6e6", lw=0.8)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _across(axes: Axes, word: Word) -> None:

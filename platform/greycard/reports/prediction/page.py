@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from greycard.reports.pages import Block, Page, write_page
-from greycard.reports.prediction import sections, tables
+from greycard.reports.prediction import sections
 from greycard.reports.prediction.evidence import Evidence
 from greycard.reports.prediction.explanations import limits, reading, words
+from greycard.reports.table import counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,4 +58,4 @@ def headline(page: PredictionPage) -> tuple[str, ...]:
 
 
 def _counts(page: PredictionPage) -> tuple[Block, ...]:
-    return () if page.counts is None else (Block(title="Failures", tables=(tables.counts(page.counts),)),)
+    return () if page.counts is None else (Block(title="Failures", tables=(counts(page.counts),)),)

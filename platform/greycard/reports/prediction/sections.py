@@ -59,13 +59,14 @@ def _comparison(page: Evidence, frame: pd.DataFrame) -> Block:
     """Return the block of repeated trainings against each other."""
     seeds = int(frame["seeds"].max())
     aim = f"{_aim(page.aim, frame)} " if page.aim else ""
+    other = "chosen setting" if page.aim else "fairness loss"
     shaded = (
         "Shaded is the aim, in the rows that it is of: it is shown to be met where the whole interval lies inside. "
         if page.aim
         else ""
     )
     return Block(
-        title=f"Baseline and chosen setting, {seeds} trainings each",
+        title=f"Baseline and {other}, {seeds} trainings each",
         paragraphs=(
             f"{aim}Both were trained {seeds} times with different seeds. The intervals ({level(page.level)}) hold both "
             "sources of chance: which trainings and which people happened to be in the sample.",
@@ -81,7 +82,7 @@ def _comparison(page: Evidence, frame: pd.DataFrame) -> Block:
                 + (" and the aim" if page.aim else ""),
             ),
         ),
-        tables=(tables.comparison(frame, level(page.level)),),
+        tables=(tables.comparison(frame, other, level(page.level)),),
     )
 
 

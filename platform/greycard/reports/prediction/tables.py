@@ -200,8 +200,8 @@ def squeezing(frame: pd.DataFrame, arm: Arm) -> Table:
     )
 
 
-def comparison(frame: pd.DataFrame, covered: str) -> Table:
-    """Return the comparison of seeds, one row per measure."""
+def comparison(frame: pd.DataFrame, other: str, covered: str) -> Table:
+    """Return the comparison of seeds, one row per measure; ``other`` is what the baseline is compared with."""
     made = []
     for row in frame.to_dict("records"):
         name = str(row["measure"])
@@ -220,24 +220,11 @@ def comparison(frame: pd.DataFrame, covered: str) -> Table:
     return Table(
         f"Means over {seeds} pairs of trainings on {count:,} images; intervals hold the chance of both.",
         (
-            "measure", "in", "baseline", "chosen setting", f"change [{covered} interval]",
+            "measure", "in", "baseline", other, f"change [{covered} interval]",
             f"fell by [{covered} interval]",
         ),
         tuple(made),
     )  # fmt: skip
-
-
-def counts(frame: pd.DataFrame) -> Table:
-    """Return images in, done and failed for each system, with the reasons."""
-    made = [
-        (spell(row["system"]), *(f"{int(row[name]):,}" for name in ("n_in", "n_ok", "n_failed")), _reasons(row))
-        for row in frame.to_dict("records")
-    ]
-    return Table("Images in, done and failed.", ("system", "in", "done", "failed", "why"), tuple(made))
-
-
-def _reasons(row: Mapping[Any, Any]) -> str:
-    return str(row.get("reasons") or DASH)
 
 
 def _value(rows: pd.DataFrame, word: Word) -> str:

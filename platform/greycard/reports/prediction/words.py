@@ -18,7 +18,7 @@ def word(measure: Description, explains: str = "") -> Word:
     )
 
 
-ACCURACY: Final = word(describe("accuracy"), "The share of images whose target is predicted right.")
+ACCURACY: Final = word(describe("accuracy"), "The share of images whose target is predicted correctly.")
 _GROUPS: Final = {
     "balanced_accuracy": "The mean over classes of the share found.",
     "iou": "Intersection over union of predicted and true class, averaged over classes: right ones divided by all that "

@@ -36,7 +36,7 @@ def words(findings: Findings, measured: Sequence[Description]) -> dict[str, str]
         f"{covered} of the results lie inside.",
         "added": "The group difference after compression minus that on the originals, added under these classifiers. "
         "It holds both what the codec lost and how these classifiers read images that look unlike those they were "
-        "trained on; the two are not told apart.",
+        "trained on; the audit cannot separate the two.",
         **{
             column.label: f"How close a restored image is to its original, {column.compares}; {direction_text(column)}."
             for column in measured

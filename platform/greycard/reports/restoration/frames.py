@@ -19,7 +19,7 @@ KINDS_OF_RATE: Final = {
 
 
 class Findings(Protocol):
-    """What ``greycard.metrics.restoration.findings.summarise`` returns: tidy frames, one row a number."""
+    """What ``greycard.metrics.restoration.findings.summarise`` returns: tidy frames, one row per number."""
 
     @property
     def groups(self) -> pd.DataFrame:

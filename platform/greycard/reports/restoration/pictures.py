@@ -77,7 +77,7 @@ def comparisons(findings: Findings, attribute: str, pairs: Sequence[tuple[str, s
                 f"training-sets-{unbalanced}-{balanced}",
                 f"The same codec trained on two sets: {spell(unbalanced)} (solid) and {spell(balanced)} (dashed). Each "
                 f"line is the largest group difference at a rate, with its {coverage(findings.disparities)} interval "
-                "shaded. Where the shades overlap, the two sets are not told apart by this audit.",
+                "shaded. Where the shades overlap, this audit cannot tell the two sets apart.",
                 f"Group difference against rate for {spell(unbalanced)} and {spell(balanced)}",
             )
         )

@@ -2,7 +2,7 @@
 
 Border colours are the paper's: green where the classifier still reads the skin type of the label, purple where it reads
 a lighter one. A thin grey border stands for a darker reading, none for no reading. Under each image stand the label and
-the reading, so that nothing hangs on colour alone.
+the reading, so that nothing depends on colour alone.
 """
 
 import hashlib

@@ -47,7 +47,7 @@ def pareto(
 ) -> Figure:
     """Draw the front, a panel for each pair of goals: trials that no other beats are filled, the others hollow.
 
-    With two goals a line joins the front. With more, a trial may be on the front for the sake of a goal that its panel
+    With two goals a line joins the front. With more, a trial may be on the front because of a goal that its panel
     does not show, so there is no line.
     """
     pairs = list(itertools.combinations([metric for metric, _ in goals], 2))
