@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 DASH: Final = "—"
 ALL: Final = "all"  # the attribute, and its one group, that holds every image
-SPACE: Final = "\N{NO-BREAK SPACE}"
-PER_CENT: Final = f"{SPACE}%"
-EQUALS: Final = f"{SPACE}={SPACE}"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
+_PER_CENT: Final = f"{_SPACE}%"
+EQUALS: Final = f"{_SPACE}={_SPACE}"
 _MINUS: Final = "\N{MINUS SIGN}"
 _SUPERSCRIPTS: Final = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -98,7 +98,7 @@ def decimal(value: float, digits: int, *, plus: bool = False) -> str:
 
 def share(value: float, digits: int = 1) -> str:
     """Return a share in per cent: ``84.7 %``."""
-    return DASH if math.isnan(value) else f"{decimal(100 * value, digits)}{PER_CENT}"
+    return DASH if math.isnan(value) else f"{decimal(100 * value, digits)}{_PER_CENT}"
 
 
 def points(value: float, *, plus: bool = False) -> str:
@@ -108,7 +108,7 @@ def points(value: float, *, plus: bool = False) -> str:
 
 def level(value: float) -> str:
     """Return a share that was set, as a level, without decimals that it does not have: ``95 %``, ``99.9 %``."""
-    return f"{100 * value:.6g}{PER_CENT}"
+    return f"{100 * value:.6g}{_PER_CENT}"
 
 
 def p_value(value: float) -> str:

@@ -104,7 +104,8 @@ def _cell(row: Mapping[Any, Any] | None, measure: str) -> str:
         return DASH
     if "/" in measure and not measure.startswith("shift"):
         return f"{share(row['value'])} {bracket(points(row['low']), points(row['high']))}"
-    return decimal(row["value"], 2 if "/" in measure else describe(measure).digits)
+    digits = 2 if "/" in measure else describe(measure).digits
+    return number(row["value"]) if digits is None else decimal(row["value"], digits)
 
 
 def measure_caption(measure: str, covered: str) -> str:
