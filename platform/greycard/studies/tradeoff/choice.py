@@ -8,7 +8,7 @@ import pandas as pd
 
 from greycard.reports.prediction.verdict import AcceptedCost, Aim
 from greycard.schema import unknown
-from greycard.studies.tradeoff.plan import BEST, CONTROL, ConfirmConfig, TuneJob, Value, setting_text
+from greycard.studies.tradeoff.plan import BEST, CONTROL, TuneJob, Value, setting_text
 from greycard.tuning import Goal, best, knee
 
 _PARAM: Final = "param/"
@@ -109,14 +109,10 @@ def choose(job: TuneJob, trials: pd.DataFrame, baseline: Mapping[str, float]) ->
     return Chosen(tuple(choices), tuple(notes))
 
 
-def accepted(confirm: ConfirmConfig) -> tuple[AcceptedCost, ...]:
-    """Return the costs as verdicts and pages take them."""
-    return tuple(AcceptedCost(cost.metric, cost.mode, cost.most, cost.relative) for cost in confirm.costs)
-
-
 def aim_of(job: TuneJob) -> Aim:
     """Return what a study set out to reach, as verdicts and pages take it."""
-    return Aim(job.goals[0].metric, job.confirm.min_reduction, accepted(job.confirm))
+    costs = tuple(AcceptedCost(cost.metric, cost.mode, cost.most, cost.relative) for cost in job.confirm.costs)
+    return Aim(job.goals[0].metric, job.confirm.min_reduction, costs)
 
 
 def with_costs(job: TuneJob, goals: tuple[Goal, ...]) -> tuple[Goal, ...]:
