@@ -164,6 +164,7 @@ def renamed():
     return summarise(table, ATTRIBUTES, config)
 
 
+@undrawn()
 def test_originals_are_the_system_that_the_findings_compare_with(findings, renamed):
     """Names carry nothing: the same numbers under other names say the same."""
     told = {"reference": "untouched", "pairs": (("first", "second"),)}

@@ -140,6 +140,7 @@ def test_without_a_comparison_it_says_that_nothing_was_confirmed(plain):
     assert f"{better.sum()} of 17 trials are better than the baseline in all goals" in first
 
 
+@undrawn()
 def test_an_aim_is_stated_only_where_there_is_one(made):
     comparison = examples.comparison(made)
     plain, judged = (compose(page_of(comparison=comparison, aim=aim)) for aim in (None, Aim(min_reduction=0.2)))
