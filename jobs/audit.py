@@ -13,18 +13,19 @@ On a cluster every folder is one that all nodes see, for example:
     python -m jobs.audit paper000 --set audit.shards=s3://bucket/shards/rfw --set models=s3://bucket \
         --set audit.directory=s3://bucket/audits/rfw
 
-Images stream through Ray Data; the results are a reconstruction set and an audit table a system, and a report (of
-predictors: a table of predictions a system, and tables by group). Run again after a crash, the job goes on where it
-was: finished systems and written images are kept, and the MLflow run is the same one.
+Images stream through Ray Data; the results are a reconstruction set and an audit table per system, and a report
+(of predictors: a table of predictions per system, and tables by group). Run again after a crash, the job resumes where
+it stopped: finished systems and written images are kept, and the MLflow run is the same one.
 """
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
-from greycard.audits.generation.job import AuditedGenerations, GenerationAuditJob, audit_generators
-from greycard.audits.prediction.job import Audited, PredictionAuditJob, audit_predictions
-from greycard.audits.restoration.job import AuditJob, audit
-from greycard.audits.restoration.report import Reported
+from greycard.audits.generation.job import GenerationAuditJob
+from greycard.audits.job import Audited, Job, run_audit
+from greycard.audits.prediction.job import PredictionAuditJob
+from greycard.audits.restoration.job import AuditJob
 from greycard.recipes.demo import demo_audit
 from greycard.recipes.paper000 import jpeg, paper000_audit
 from greycard.recipes.paper002 import audits as audit_paper002
@@ -33,14 +34,11 @@ from greycard.recipes.photos import photos_audit
 from jobs import command
 
 AnyAudit = AuditJob | PredictionAuditJob | GenerationAuditJob
-AnyAudited = Reported | Audited | AuditedGenerations
 
 
-def run_any(job: AnyAudit) -> AnyAudited:
-    """Run an audit of any kind."""
-    if isinstance(job, GenerationAuditJob):
-        return audit_generators(job)
-    return audit(job) if isinstance(job, AuditJob) else audit_predictions(job)
+def run_any(job: Job[Any, Any, Any]) -> Audited[Any, Any]:
+    """Run an audit of any family."""
+    return run_audit(job)
 
 
 RECIPES: dict[str, Callable[[], AnyAudit]] = {

@@ -6,8 +6,7 @@ import pytest
 
 from greycard.audits.checks import check_shards
 from greycard.audits.restoration.configs import RestorationAudit, System
-from greycard.audits.restoration.run import run
-from greycard.audits.restoration.sizes import check_sizes
+from greycard.audits.restoration.run import check_sizes, run
 from greycard.audits.tables import AuditError
 from greycard.codecs import RawConfig
 from greycard.datasets.manifest import ManifestError

@@ -10,7 +10,8 @@ import torch
 
 from greycard.audits.generation.configs import GeneratorSystem, RealismConfig
 from greycard.audits.generation.scores import frames_of, measure_name
-from greycard.audits.generation.states import load_state, make_state, save_state
+from greycard.audits.generation.states import SetState, make_state
+from greycard.audits.states import load_state, save_state
 from greycard.classifiers import ResNet32Config
 from greycard.datasets.storage import Folder
 from greycard.generators import StyleGan2Config
@@ -86,7 +87,7 @@ def test_quality_is_measured_image_by_image(tmp_path):
     assert row["sd"] == pytest.approx(expected.std())
     folder = Folder.open(str(tmp_path / "states"))
     save_state(states["reference"], folder, "reference", {})
-    again = load_state(folder, "reference", {})
+    again = load_state(SetState, folder, "reference", {})
     assert again is not None
     np.testing.assert_array_equal(np.sort(again.quality["redness"]), expected)
     bad = stage(ToyConfig(broken=(0,)), quality=(RednessConfig(),)).build()(seed_rows(1, 0, 0))
@@ -203,9 +204,9 @@ def test_states_are_read_as_they_were_written(tmp_path):
     states, _ = frames(tmp_path, real, stage(ToyConfig()).build()(seed_rows(30, 0, 8)))
     folder = Folder.open(str(tmp_path / "states"))
     save_state(states["made"], folder, "made", {"a": 1})
-    assert load_state(folder, "made", {"a": 2}) is None
-    assert load_state(folder, "other", {"a": 1}) is None
-    again = load_state(folder, "made", {"a": 1})
+    assert load_state(SetState, folder, "made", {"a": 2}) is None
+    assert load_state(SetState, folder, "other", {"a": 1}) is None
+    again = load_state(SetState, folder, "made", {"a": 1})
     assert again is not None
     assert frames_of({**states, "made": again}, SYSTEMS, KINDS, FEW)["scores"].equals(
         frames_of(states, SYSTEMS, KINDS, FEW)["scores"]

@@ -38,10 +38,14 @@ def publish(page: Path, folder: Folder) -> str:
     return folder.uri_of(page.name)
 
 
+def filled(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the frames that have rows."""
+    return {name: frame for name, frame in tables.items() if len(frame)}
+
+
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Folder) -> None:
-    """Write each frame that is not empty as Parquet and CSV."""
+    """Write each frame as Parquet and CSV."""
     folder.create()
     for name, frame in tables.items():
-        if len(frame):
-            folder.write(f"{name}.parquet", frame.to_parquet(index=False))
-            folder.write(f"{name}.csv", frame.to_csv(index=False).encode())
+        folder.write(f"{name}.parquet", frame.to_parquet(index=False))
+        folder.write(f"{name}.csv", frame.to_csv(index=False).encode())

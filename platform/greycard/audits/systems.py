@@ -1,4 +1,4 @@
-"""One system's part of an audit: what names its results, its pipeline, and the account of every image.
+"""What an audit does of each of its systems: what names its results, its pipeline, and the account of every image.
 
 ``started (_config.json) -> stream what is missing -> none missing, none twice -> table -> _SUCCESS.json``
 """
@@ -7,24 +7,28 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import pyarrow as pa
 
+from greycard.audits.checks import check_shards
 from greycard.audits.configs import ImageAudit
-from greycard.audits.images import Images
+from greycard.audits.images import Images, choose_images
 from greycard.audits.pinning import Pinned
 from greycard.audits.tables import AuditError, failures, missing_ids, write_table
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
-from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, POINT, SPLIT
+from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, POINT, SPLIT, unknown
 from greycard.streaming.cluster import require, session
+from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Pipeline, Stage, Table
 from greycard.streaming.progress import progress
 from greycard.streaming.row_checkpoint import drop_duplicates, sweep
+
+R = TypeVar("R")
 
 SUCCESS: Final = "_SUCCESS.json"
 STARTED: Final = "_config.json"
@@ -67,6 +71,54 @@ class SystemResult:
         """Read the table."""
         folder, _, name = self.table.rpartition("/")
         return Folder.open(folder).table(name)
+
+    def describe(self) -> str:
+        """Say in a line what was done of the system, and how fast."""
+        took = f"{self.images / self.seconds:,.0f} images/s" if self.seconds else "was there already"
+        points = f" x {len(self.points)} points" if self.points else ""
+        return f"{self.name}: {self.images:,} images{points}, {self.n_failed} failed, {took}"
+
+
+def find_system(systems: Sequence[SystemResult], name: str) -> SystemResult:
+    """Return the result of that name.
+
+    Raises:
+        KeyError: there is no such system; says near matches.
+    """
+    found = {item.name: item for item in systems}
+    if name not in found:
+        raise KeyError(unknown("system", name, tuple(found)))
+    return found[name]
+
+
+class Source(NamedTuple):
+    """Where the rows of a pipeline come from.
+
+    Attributes:
+        images: those that take part.
+        files: paths or URIs of what is read.
+        columns: of these files, that rows keep or need.
+        decode: what tasks make of what is read.
+    """
+
+    images: Images
+    files: tuple[str, ...]
+    columns: tuple[str, ...]
+    decode: Table
+
+
+class Layout(NamedTuple):
+    """Where a family's results lie in an audit's directory, and how rows become a table.
+
+    Attributes:
+        rows: folder of the rows as they come, one folder per system.
+        tables: folder of the finished tables.
+        build: makes the table from the folder of a system's rows and its name.
+    """
+
+    rows: str
+    tables: str
+    build: Callable[[Folder, str], pa.Table]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,25 +245,85 @@ class SystemAudit:
         return _result(values, self.output, self.tables, seconds)
 
 
-def compute_all(jobs: Sequence[SystemAudit], config: ImageAudit) -> Iterator[SystemResult]:
-    """Yield every system's result in order, in a session with Ray if something is left to do.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPlan(Generic[R]):
+    """What an audit is about to do, checked, with the weights of its models at hand.
+
+    Its systems are plain values. To time or count what workers do, run a plan whose systems have another ``decode`` or
+    ``stage`` around their own: neither is part of what names the results.
+
+    Attributes:
+        config: how images are spread and how many rows may fail.
+        systems: in the order of the tables.
+        conclude: makes the audit's result of those of its systems.
+    """
+
+    config: ImageAudit
+    systems: tuple[SystemAudit, ...]
+    conclude: Callable[[tuple[SystemResult, ...]], R]
+
+    def run(self, on_system_done: Callable[[SystemResult], Any] | None = None) -> R:
+        """Audit every system, resuming what an earlier run left, in a session with Ray if something is left to do.
+
+        Args:
+            on_system_done: called in the driver with each system's result as it is ready, also with those that an
+                earlier run finished.
+
+        Raises:
+            RayError: Ray is not reachable, or the actors do not fit the cluster.
+            PipelineError: a stage could not be built or kept dying.
+            AuditError: missing rows, or more failed rows than allowed (raised after the result was handed out).
+        """
+        unfinished = any(system.finished() is None for system in self.systems)
+        results = []
+        with session(self.config.ray) if unfinished else nullcontext():
+            for system in self.systems:
+                results.append(result := system.finished() or system.compute())
+                if on_system_done is not None:
+                    on_system_done(result)
+                _check_budget(result, self.config.max_failed_share)
+        return self.conclude(tuple(results))
+
+
+def plan_system(
+    name: str, identity: dict[str, Any], *, config: ImageAudit, source: Source, stage: Stage, layout: Layout
+) -> SystemAudit:
+    """Return one system's part, named by all that shapes a row; checks its folder for results of another config.
 
     Raises:
-        RayError: Ray is not reachable, or the actors do not fit the cluster.
-        PipelineError: a stage could not be built or kept dying.
-        AuditError: missing rows, or more failed rows than allowed (raised after the result was handed out).
+        AuditError: the directory holds results of this name that were computed otherwise.
     """
-    unfinished = [job for job in jobs if job.finished() is None]
-    with session(config.ray) if unfinished else nullcontext():
-        for job in jobs:
-            result = job.finished() or job.compute()
-            yield result
-            _check_budget(result, config.max_failed_share)
+    home = Folder.open(config.directory)
+    system = SystemAudit(
+        name=name,
+        identity=identity,
+        config=config,
+        **source._asdict(),
+        stage=stage,
+        build=layout.build,
+        output=Folder.open(home.uri_of(f"{layout.rows}/{name}")),
+        tables=Folder.open(home.uri_of(layout.tables)),
+        checkpoint=Folder.open(home.uri_of(f"checkpoints/{name}-{digest_of(identity)}")),
+    )
+    system.refuse_other_results()
+    return system
 
 
-def carried_columns(manifest: Manifest, names: set[str]) -> tuple[str, ...]:
-    """Return the columns of the shards that a pipeline reads: the image, its keys and the named attributes."""
-    return (IMAGE_ID, IMAGE, SPLIT, IDENTITY, *(name for name in manifest.attributes if name in names))
+def read_shards(config: ImageAudit, manifest: Manifest, attributes: set[str]) -> Source:
+    """Check the shards' files and choose the images; their rows keep the image, its keys and the named attributes.
+
+    Raises:
+        ManifestError: files that are not those of the manifest, or a split, attribute or class that is not there.
+        AuditError: an id is there twice, or nothing is left.
+    """
+    check_shards(manifest, config.split)
+    images = choose_images(config, manifest)
+    return Source(
+        images,
+        tuple(manifest.files(config.split)),
+        (IMAGE_ID, IMAGE, SPLIT, IDENTITY, *(name for name in manifest.attributes if name in attributes)),
+        Decode(config.size, config.resize, images.selection),
+    )
 
 
 def identity_of(config: ImageAudit, manifest: Manifest, parts: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from greycard.datasets.storage import Folder
-from greycard.schema import ERROR, FAILED, IMAGE_ID, POINT, RECONSTRUCTION, STATUS, SYSTEM, examples
+from greycard.schema import ERROR, FAILED, IMAGE_ID, OK, POINT, RECONSTRUCTION, STATUS, SYSTEM, examples
 from greycard.streaming.row_checkpoint import written_ids
 
 _EXAMPLES: Final = 5
+_REASONS: Final = 3
 _ROW_GROUP: Final = 65_536
 
 
@@ -89,6 +90,14 @@ def failures(table: pa.Table) -> tuple[int, list[str]]:
     """Return how many rows failed, and a few of them in words."""
     failed = table.filter(pc.equal(table[STATUS], FAILED))
     return len(failed), [_words(row) for row in failed.slice(0, _EXAMPLES).to_pylist()]
+
+
+def count_rows(system: str, table: pa.Table) -> dict[str, Any]:
+    """Return a system's account of its images: system, n_in, n_ok, n_failed, and the most frequent reasons in words."""
+    failed = Counter(error for error in table[ERROR].to_pylist() if error)
+    ok = table[STATUS].to_pylist().count(OK)
+    reasons = "; ".join(f"{text} ({count})" for text, count in failed.most_common(_REASONS))
+    return {"system": system, "n_in": len(table), "n_ok": ok, "n_failed": len(table) - ok, "reasons": reasons}
 
 
 def _words(row: dict[str, Any]) -> str:

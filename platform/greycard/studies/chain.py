@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from greycard.audits.restoration.job import AuditJob, audit
-from greycard.audits.restoration.report import Reported
+from greycard.audits.job import Audited, run_audit
+from greycard.audits.restoration.job import AuditJob
+from greycard.audits.restoration.run import AuditResult
 from greycard.datasets.shards_job import ShardsJob, write
 from greycard.fitting.job import train
 from greycard.fitting.plan import TrainJob
+from greycard.metrics.restoration.findings import Findings
 from greycard.streaming.cluster import SessionConfig, session
 
 
@@ -30,7 +32,7 @@ class StudyJob:
     ray: SessionConfig
 
 
-def study(job: StudyJob) -> Reported:
+def study(job: StudyJob) -> Audited[AuditResult, Findings]:
     """Run every job of the study, with one Ray for all."""
     job = rooted(job)
     for item in job.shards:
@@ -38,9 +40,9 @@ def study(job: StudyJob) -> Reported:
     with session(job.ray):
         for training in job.train:
             train(training)
-        reported = audit(job.audit)
+        audited = run_audit(job.audit)
     print("MLflow UI: make ui, then open http://127.0.0.1:5000")
-    return reported
+    return audited
 
 
 def rooted(job: StudyJob) -> StudyJob:

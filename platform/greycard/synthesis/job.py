@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from greycard.audits.pinning import under
+from greycard.audits.pinning import with_models
 from greycard.places import check_outlives
 from greycard.reports.generation.sheets import lineage_sheet
 from greycard.streaming.cluster import SessionConfig
@@ -51,11 +51,8 @@ def synthesize(job: SynthesisJob) -> Synthesised:
         TrackingError: MLflow does not answer.
         DirectoryError: a submitted job's directory lies where Ray unpacked its code, and would not outlive it.
     """
-    config = job.synthesis
+    config = with_models(job.models, job.synthesis)
     check_outlives(config.directory, "synthesis.directory")
-    if job.models:
-        generator, classifier = (under(job.models, part) for part in (config.generator, config.classifier))
-        config = replace(config, generator=generator, classifier=classifier)
     # how the work is spread may change from one start to the next
     fixed = replace(job, synthesis=replace(job.synthesis, resources=Resources(), ray=SessionConfig()))
     name = f"{config.method} {config.name}"

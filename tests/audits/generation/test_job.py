@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 
 from greycard.audits.generation.configs import GenerationAudit, GeneratorSystem, RealismConfig
-from greycard.audits.generation.job import GenerationAuditJob, flat, with_models
+from greycard.audits.generation.job import GenerationAuditJob, flat
+from greycard.audits.job import run_audit
+from greycard.audits.pinning import with_models
 from greycard.config import to_yaml
 from greycard.recipes.paper004.audits import DATA_REAL, DATA_SYNTHETIC, paper004_mnist
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
 from jobs import command
-from jobs.audit import RECIPES, run_any
+from jobs.audit import RECIPES
 from tests.audits.generation.generators import SIZE, ReaderConfig, ToyConfig, write_kinds
 
 
@@ -42,9 +44,9 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, own_store, tmp_
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "audit"
     first = job(write_kinds(tmp_path / "shards", counts=(15, 15, 15, 15)).uri, str(home))
-    done = run_any(first)
+    done = run_audit(first)
     changed = dataclasses.replace(first.audit, realism=RealismConfig(splits=2, subsets=2, subset=10))
-    again = run_any(dataclasses.replace(first, audit=changed))
+    again = run_audit(dataclasses.replace(first, audit=changed))
     assert done.run_id == again.run_id == json.loads((home / "mlflow_run.json").read_text())["run_id"]
     assert [item.table_sha256 for item in again.result.systems] == [item.table_sha256 for item in done.result.systems]
     assert "biased: discrepancy 0." in capsys.readouterr().out
@@ -71,7 +73,10 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, own_store, tmp_
     assert "By the eyes of a second classifier" in page
     assert "The aim was" not in page
     assert f"python -m jobs.audit {home / 'audit.yaml'}" in page
-    assert {item.path for item in client.list_artifacts(done.run_id, "report")} == {"report/index.html"}
+    assert {item.path for item in client.list_artifacts(done.run_id, "report")} == {
+        "report/figures",
+        "report/index.html",
+    }
     assert (home / "audit.yaml").read_text() == to_yaml(dataclasses.replace(first, audit=changed))
 
 
@@ -82,12 +87,12 @@ def test_recipes_name_every_row_and_the_sets_and_come_back_from_yaml(tmp_path, c
     assert len(systems) == 10
     file = tmp_path / "job.yaml"
     file.write_text(to_yaml(paper004_mnist()))
-    assert command.main("audit", RECIPES, run_any, "", [str(file), "--dry-run"]) == 0
+    assert command.main("audit", RECIPES, run_audit, "", [str(file), "--dry-run"]) == 0
     assert capsys.readouterr().out == file.read_text()
 
 
 def test_models_may_lie_in_a_shared_folder():
-    moved = with_models(dataclasses.replace(paper004_mnist(), models="s3://bucket"))
+    moved = with_models("s3://bucket", paper004_mnist().audit)
     assert moved.classifier.weights.startswith("s3://bucket/runs/paper004/mnist/classifiers/")
     assert moved.systems[0].generator.weights.startswith("s3://bucket/runs/paper004/mnist/generators/")
     assert moved.systems[-1].generator is None

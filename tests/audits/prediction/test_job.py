@@ -6,6 +6,7 @@ import json
 import pandas as pd
 import pytest
 
+from greycard.audits.job import run_audit
 from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
 from greycard.audits.prediction.job import PredictionAuditJob
 from greycard.audits.restoration.job import AuditJob
@@ -18,7 +19,7 @@ from greycard.recipes.systems import predictor_systems
 from greycard.streaming.cluster import SessionConfig
 from greycard.streaming.pipeline import Resources
 from jobs import command
-from jobs.audit import RECIPES, run_any
+from jobs.audit import RECIPES
 from tests.audits.prediction.predictors import SIZE, PlantedConfig, write_smiles
 
 
@@ -51,9 +52,9 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, own_store, tmp_
     shards = write_smiles(tmp_path / "shards", count=60).uri
     home = tmp_path / "audit"
     first = job(shards, str(home))
-    done = run_any(first)
+    done = run_audit(first)
     changed = dataclasses.replace(first.audit, findings=PredictionConfig(resamples=0, permutations=0))
-    again = run_any(dataclasses.replace(first, audit=changed, title="Smiles"))
+    again = run_audit(dataclasses.replace(first, audit=changed, title="Smiles"))
     assert done.run_id == again.run_id == json.loads((home / "mlflow_run.json").read_text())["run_id"]
 
     client = MlflowClient(tracking_uri=own_store)
@@ -70,6 +71,11 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, own_store, tmp_
     tables = {item.path for item in client.list_artifacts(done.run_id, "tables")}
     wanted = {f"tables/{name}.json" for name in ("groups", "disparities", "table", "paper", "squeezing", "comparisons")}
     assert wanted <= tables
+
+    assert {item.path for item in client.list_artifacts(done.run_id, "report")} == {
+        "report/figures",
+        "report/index.html",
+    }
 
     paper = pd.read_csv(home / "tables" / "paper.csv")
     assert paper["source"].unique().tolist() == ["measured"]

@@ -106,7 +106,7 @@ def test_a_fair_system_is_compared_on_the_images_of_both(frames):
 def test_counts_hold_every_row_and_the_reasons(frames):
     counts = frames.counts.set_index("system")
     assert counts.loc["fair", ["n_in", "n_ok", "n_failed"]].tolist() == [300, 297, 3]
-    assert counts.loc["fair", "reasons"] == "2 x reason 0; 1 x reason 1"
+    assert counts.loc["fair", "reasons"] == "reason 0 (2); reason 1 (1)"
 
 
 def test_the_papers_rows_stand_beside_those_that_match():

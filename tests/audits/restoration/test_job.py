@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from greycard.audits.job import run_audit
+from greycard.audits.pinning import with_models
 from greycard.audits.restoration.configs import RestorationAudit, System
-from greycard.audits.restoration.job import AuditJob, audit, with_models
+from greycard.audits.restoration.job import AuditJob
 from greycard.audits.restoration.report import ReportConfig
 from greycard.codecs import HyperpriorConfig, JpegConfig
 from greycard.metrics.full_reference.distortion import Mse, Psnr
@@ -41,7 +43,7 @@ def test_a_job_submitted_again_elsewhere_continues_its_run(ray_session, own_stor
         here = tmp_path / attempt
         here.mkdir()
         monkeypatch.chdir(here)
-        runs.append(audit(job(shards, home.as_uri())).run_id)
+        runs.append(run_audit(job(shards, home.as_uri())).run_id)
     assert runs[0] == runs[1] == json.loads((home / "mlflow_run.json").read_text())["run_id"]
     report = home / "report"
     assert runs[0] in (report / "index.html").read_text()
@@ -54,7 +56,7 @@ def test_a_folder_that_ray_deletes_is_refused_before_anything_is_read(tmp_path, 
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     with pytest.raises(DirectoryError, match=r"audit\.directory is 'runs/audit'"):
-        audit(job("nowhere", "runs/audit"))
+        run_audit(job("nowhere", "runs/audit"))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_relative_weights_lie_under_the_folder_of_models(root, expected):
         systems=(System(name="neural", codec=codec), System(name="jpeg", codec=JpegConfig())),
         classifiers=(dataclasses.replace(paper000_audit().audit.classifiers[0], weights="runs/a/weights"),),
     )
-    found = with_models(AuditJob(audit=config, models=root))
+    found = with_models(root, config)
     assert found.systems[0].codec.weights == (expected, *away)
     assert found.classifiers[0].weights == expected
     assert found.systems[1] == config.systems[1]

@@ -4,27 +4,24 @@ One MLflow run a job, a child run a system with its scores and shares, all frame
 data sets. The frames are written to ``<directory>/tables`` as Parquet and CSV, and a page to ``<directory>/report``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal
 
 import pandas as pd
 
-from greycard.audits.generation.configs import REFERENCE, GenerationAudit, RealismConfig
+from greycard.audits.generation.configs import REFERENCE, GenerationAudit
 from greycard.audits.generation.run import GenerationFrames, GenerationResult, run
-from greycard.audits.pinning import under
-from greycard.audits.publishing import publish, report_folder, write_recipe, write_tables
+from greycard.audits.job import Child, DataSet, Report
+from greycard.audits.publishing import filled, report_folder, write_recipe, write_tables
 from greycard.audits.systems import SystemResult
-from greycard.config import digest, to_yaml
+from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
-from greycard.places import check_outlives
 from greycard.reports.generation import page as generation_page
 from greycard.reports.generation.evidence import GenerationPage
 from greycard.reports.generation.verdict import headline
-from greycard.streaming.cluster import SessionConfig
-from greycard.streaming.pipeline import Resources
-from greycard.tracking import Run, job_run
+from greycard.tracking import Run
 from greycard.tracking.provenance import git_commit
 
 
@@ -46,52 +43,39 @@ class GenerationAuditJob:
     title: str = "What generators show, and how real it looks"
     printed: Literal["", "FFHQ", "CIFAR10-LT"] = ""
 
+    run_prefix: ClassVar[str] = "generations"
+    loose: ClassVar[tuple[str, ...]] = ("title", "printed")
+    loose_in_audit: ClassVar[tuple[str, ...]] = ("realism",)
 
-class AuditedGenerations(NamedTuple):
-    """What a job leaves: the result, its frames, the place of its page, and the MLflow run."""
+    @property
+    def images(self) -> tuple[str, str]:
+        """The reference's shards and split."""
+        return self.audit.reference, self.audit.reference_split
 
-    result: GenerationResult
-    frames: GenerationFrames
-    page: str
-    run_id: str
+    def check(self, manifest: Manifest) -> None:
+        """Nothing: the audit checks every name that the report uses."""
 
+    def run(self, audit: GenerationAudit, on_system_done: Callable[[SystemResult], None]) -> GenerationResult:
+        """Run the audit, or what is left of it, and say what could not be measured."""
+        result = run(audit, on_system_done)
+        for name, reason in result.absent.items():
+            print(f"{name} was not taken: {reason}")
+        return result
 
-def audit_generators(job: GenerationAuditJob) -> AuditedGenerations:
-    """Run the audit, or what is left of it, make the frames and log them.
-
-    Raises:
-        ManifestError: no shards there, or a name that they do not have.
-        RayError: Ray is not reachable, or the actors do not fit the cluster.
-        AuditError: the directory holds another audit's results, rows are missing, or more failed than allowed.
-        TrackingError: MLflow does not answer.
-        DirectoryError: a submitted job's directory lies where Ray unpacked its code, and would not outlive it.
-    """
-    check_outlives(job.audit.directory, "audit.directory")
-    config = with_models(job)
-    manifest = Manifest.load(config.reference)
-    home = Folder.open(config.directory)
-    # what does not shape the images may change from one start to the next
-    rows = replace(job.audit, resources=Resources(), ray=SessionConfig(), max_failed_share=0.0, realism=RealismConfig())
-    tags = {"greycard.max_failed_share": config.max_failed_share, "greycard.realism": digest(config.realism)}
-    name = f"generations {manifest.dataset}"
-    fixed = replace(job, audit=rows, title="", printed="")
-    with job_run(study=config.study, name=name, directory=home.uri, config=fixed, tags=tags) as tracked:
-        tracked.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
-        tracked.log_dataset(manifest, config.reference_split, manifest.uri)
-        result = run(config, on_system_done=lambda system: _log_system(system, tracked))
+    def make_report(self, result: GenerationResult, manifest: Manifest, run: Run) -> Report[GenerationFrames]:
+        """Make the frames, write and print them, and make the page of them."""
         frames = result.frames()
-        log_frames(result, frames, tracked)
-        write_tables(tables_of(frames), Folder.open(home.uri_of("tables")))
-        page = page_of(job, manifest, result, frames, tracked.run_id)
-        path = generation_page.write(page, report_folder(config.directory))
-        tracked.log_artifact(path, "report")
-        tracked.describe(*headline(page))
-        place = publish(path, Folder.open(home.uri_of("report")))
-    print(summary(frames))
-    for name, reason in result.absent.items():
-        print(f"{name} was not taken: {reason}")
-    print(f"report: {place}  (open it in a browser; MLflow run {tracked.run_id})")
-    return AuditedGenerations(result, frames, place, tracked.run_id)
+        tables = filled(tables_of(frames))
+        write_tables(tables, Folder.open(Folder.open(self.audit.directory).uri_of("tables")))
+        print(summary(frames))
+        page = page_of(self, manifest, result, frames, run.run_id)
+        return Report(
+            frames=frames,
+            tables=tables,
+            children=tuple(children(result, frames)),
+            page=generation_page.write(page, report_folder(self.audit.directory)),
+            sentences=headline(page),
+        )
 
 
 def page_of(
@@ -124,29 +108,17 @@ def page_of(
     )
 
 
-def with_models(job: GenerationAuditJob) -> GenerationAudit:
-    """Return the job's audit with relative paths of weights under ``job.models``."""
-    if not job.models:
-        return job.audit
-    systems = tuple(
-        replace(system, generator=under(job.models, system.generator)) if system.generator is not None else system
-        for system in job.audit.systems
-    )
-    return replace(job.audit, systems=systems, classifier=under(job.models, job.audit.classifier))
-
-
-def log_frames(result: GenerationResult, frames: GenerationFrames, tracked: Run) -> None:
-    """Log the frames to an open run, and to a child run a system its numbers and its table of images."""
-    for name, frame in tables_of(frames).items():
-        if len(frame):
-            tracked.log_table(frame, f"tables/{name}.json")
+def children(result: GenerationResult, frames: GenerationFrames) -> Iterator[Child]:
+    """Yield what is logged of each system: what it is, its scores and shares, and its table of images."""
     for system, found in zip(result.config.sets(), result.systems, strict=True):
         params = {"system": system.name, "variant": system.variant, "seed": system.seed, "images": system.images}
-        params |= {"truncation": system.truncation}
-        with tracked.child(system.name, name=system.name, params=params) as child:
-            child.log_metrics(numbers(frames, system.name))
-            child.log_table(frames.shares[frames.shares["system"] == system.name], "shares.json")
-            child.log_dataset(_Named(f"images of {system.name}", found.table_sha256[:16]), "generations", found.table)
+        yield Child(
+            name=system.name,
+            params=params | {"truncation": system.truncation},
+            numbers=numbers(frames, system.name),
+            tables={"shares.json": frames.shares[frames.shares["system"] == system.name]},
+            data=DataSet(f"images of {system.name}", found.table_sha256[:16], "generations", found.table),
+        )
 
 
 def numbers(frames: GenerationFrames, system: str) -> dict[str, float]:
@@ -183,19 +155,3 @@ def summary(frames: GenerationFrames) -> str:
         halves = f"one half of the reference to the other: {far['floor']:.4g}"
         lines.append(f"{system}: discrepancy {gap['value']:.4f} ({floor}), {frechet} {far['value']:.4g} ({halves})")
     return "\n".join(lines)
-
-
-class _Named(NamedTuple):
-    """A table of images, as the tracker wants a data set."""
-
-    dataset: str
-    digest: str
-
-
-def _log_system(system: SystemResult, tracked: Run) -> None:
-    took = f"{system.images / system.seconds:,.0f} images/s" if system.seconds else "was there already"
-    print(f"{system.name}: {system.images:,} images, {system.n_failed} failed, {took}")
-    values = {f"n_failed/{system.name}": float(system.n_failed)}
-    if system.seconds:
-        values[f"images_per_second/{system.name}"] = system.images / system.seconds
-    tracked.log_metrics(values)

@@ -6,37 +6,41 @@ A set of images (real data, a synthetic set) goes through the same stages withou
 same table; the reference is one.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
 
-from greycard.audits.checks import check_shards
 from greycard.audits.generation.configs import REFERENCE, GenerationAudit, GeneratorSystem, RealismConfig, image_set
 from greycard.audits.generation.scores import PUBLISHED, frames_of
-from greycard.audits.generation.states import SetState, load_state, make_state, save_state
-from greycard.audits.images import Images, choose_images
+from greycard.audits.generation.states import SetState, make_state
+from greycard.audits.images import Images
 from greycard.audits.pinning import Pinned, pin
+from greycard.audits.states import STATES, load_or_make
 from greycard.audits.systems import (
+    AuditPlan,
+    Layout,
+    Source,
     SystemAudit,
     SystemResult,
-    carried_columns,
-    compute_all,
     digest_of,
+    find_system,
     identity_of,
     part_of,
     plain,
+    plan_system,
+    read_shards,
 )
-from greycard.audits.tables import AuditError, build_rows, write_table
+from greycard.audits.tables import AuditError, build_rows, count_rows, write_table
 from greycard.datasets.manifest import Manifest, check_classes
 from greycard.datasets.storage import Folder
 from greycard.metrics.generation.inception import InceptionConfig
 from greycard.metrics.no_reference import available
-from greycard.schema import ERROR, IMAGE_ID, OK, STATUS, unknown
-from greycard.streaming.decode import Decode, pass_through
+from greycard.schema import IMAGE_ID
+from greycard.streaming.decode import pass_through
 from greycard.streaming.generating import BULK, PARTNER, SEED, GenerationStage, seed_rows
 from greycard.streaming.selection import Selection
 
@@ -53,8 +57,6 @@ __all__ = [
 ]
 
 FORMAT: Final = 1  # of the rows; another number makes finished systems unfinished
-STATES: Final = "states"
-_REASONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,34 +110,25 @@ class GenerationResult:
         Raises:
             KeyError: there is no such system; says near matches.
         """
-        return self._found(system).read()
+        return find_system(self.systems, system).read()
 
     def state(self, system: str) -> SetState:
         """Return a system's states; they are computed from its rows where none were saved for this config."""
-        found = self._found(system)
+        found = find_system(self.systems, system)
         folder = Folder.open(Folder.open(self.directory).uri_of(STATES))
         config = self.config.realism
         key = {"format": FORMAT, "digest": found.digest, "table": found.table_sha256}
         key |= {"splits": config.splits, "sample": config.sample}
-        state = load_state(folder, system, key)
-        if state is None:
-            output = Folder.open(found.reconstructions)
-            state = make_state(output, self.config.task, self.config.classes, config)
-            save_state(state, folder, system, key)
-        return state
+        rows = Folder.open(found.reconstructions)
+        make = partial(make_state, rows, self.config.task, self.config.classes, config)
+        return load_or_make(SetState, folder, system, key, make)
 
     def frames(self) -> GenerationFrames:
         """Return scores, shares, the groups' heat map and the experiment of references."""
         states = {system.name: self.state(system.name) for system in self.systems}
         found = frames_of(states, self.config.sets(), self.config.classes, self.config.realism)
-        counts = pd.DataFrame([_counts(system.name, system.read()) for system in self.systems])
+        counts = pd.DataFrame([count_rows(system.name, system.read()) for system in self.systems])
         return GenerationFrames(**found, counts=counts)
-
-    def _found(self, system: str) -> SystemResult:
-        found = {item.name: item for item in self.systems}
-        if system not in found:
-            raise KeyError(unknown("system", system, tuple(found)))
-        return found[system]
 
 
 def run(config: GenerationAudit, on_system_done: Callable[[SystemResult], Any] | None = None) -> GenerationResult:
@@ -153,6 +146,11 @@ def run(config: GenerationAudit, on_system_done: Callable[[SystemResult], Any] |
         AuditError: a directory that holds another audit's results, missing rows, or more failed rows than allowed.
         MeasureUnavailable: ``inception`` names no file.
     """
+    return plan(config).run(on_system_done)
+
+
+def plan(config: GenerationAudit) -> AuditPlan[GenerationResult]:
+    """Check an audit and say what it does; writes seeds, no results, and needs no Ray. Raises as ``run`` does."""
     quality, absent = available(config.quality, config.size)
     config = replace(config, quality=quality)
     if not config.inception:
@@ -166,20 +164,18 @@ def run(config: GenerationAudit, on_system_done: Callable[[SystemResult], Any] |
         wanted = InceptionConfig(weights=config.inception)
         wanted.check()
         inception = pin(wanted, local=config.ray.starts_ray)
-    jobs = [_plan(config, system, classifier, inception) for system in config.sets()]
-    results: list[SystemResult] = []
-    for result in compute_all(jobs, image_set(config, config.sets()[0])):
-        if on_system_done is not None:
-            on_system_done(result)
-        results.append(result)
-    return GenerationResult(
-        config=config, directory=Folder.open(config.directory).uri, systems=tuple(results), absent=absent
+    home = Folder.open(config.directory)
+    return AuditPlan(
+        config=image_set(config, config.sets()[0]),
+        systems=tuple(_plan_system(config, system, classifier, inception) for system in config.sets()),
+        conclude=lambda systems: GenerationResult(config=config, directory=home.uri, systems=systems, absent=absent),
     )
 
 
-def _plan(config: GenerationAudit, system: GeneratorSystem, classifier: Pinned, inception: Pinned) -> SystemAudit:
+def _plan_system(
+    config: GenerationAudit, system: GeneratorSystem, classifier: Pinned, inception: Pinned
+) -> SystemAudit:
     """Name a system's results by all that shapes a row, and check the folder for others."""
-    home = Folder.open(config.directory)
     parts = {
         "format": FORMAT,
         "system": system.name,
@@ -188,7 +184,8 @@ def _plan(config: GenerationAudit, system: GeneratorSystem, classifier: Pinned, 
         "inception": inception.fingerprints,
         "quality": [part_of(pin(item), item) for item in config.quality],
     }
-    images = _seeds(config, system, parts, home) if system.generator is not None else _shards(config, system, parts)
+    read = _read_seeds if system.generator is not None else _read_images
+    identity, source = read(config, system, parts)
     generator = None if system.generator is None else pin(system.generator, local=config.ray.starts_ray).config
     stage = GenerationStage(
         generator=generator,
@@ -202,37 +199,15 @@ def _plan(config: GenerationAudit, system: GeneratorSystem, classifier: Pinned, 
         threads=config.resources.threads,
         gpu=config.resources.num_gpus > 0,
     )
-    job = SystemAudit(
-        name=system.name,
-        identity=images.identity,
-        config=image_set(config, system),
-        images=images.images,
-        files=images.files,
-        columns=images.columns,
-        decode=images.decode,
-        stage=stage,
-        build=_build,
-        output=Folder.open(home.uri_of(f"rows/{system.name}")),
-        tables=Folder.open(home.uri_of("generations")),
-        checkpoint=Folder.open(home.uri_of(f"checkpoints/{system.name}-{digest_of(images.identity)}")),
+    return plan_system(
+        system.name, identity, config=image_set(config, system), source=source, stage=stage, layout=LAYOUT
     )
-    job.refuse_other_results()
-    return job
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Where a system's rows come from, and all that names them."""
-
-    identity: dict[str, Any]
-    images: Images
-    files: tuple[str, ...]
-    columns: tuple[str, ...]
-    decode: Callable[[pa.Table], pa.Table]
-
-
-def _seeds(config: GenerationAudit, system: GeneratorSystem, parts: dict[str, Any], home: Folder) -> _Rows:
-    """Write the rows of seeds that a generator's images are made of."""
+def _read_seeds(
+    config: GenerationAudit, system: GeneratorSystem, parts: dict[str, Any]
+) -> tuple[dict[str, Any], Source]:
+    """Write the rows of seeds that a generator's images are made of; return what names its rows, and their source."""
     seeds = {"count": config.count, "seed": config.seed, "paths": min(config.paths, config.count), "size": config.size}
     generator = part_of(pin(system.generator), system.generator)
     identity = plain(
@@ -241,42 +216,27 @@ def _seeds(config: GenerationAudit, system: GeneratorSystem, parts: dict[str, An
         | {"gpu": config.resources.num_gpus > 0}
     )
     rows = seed_rows(config.count, config.seed, config.paths)
-    folder, name = Folder.open(home.uri_of("seeds")), f"{digest_of(seeds)}.parquet"
+    folder, name = Folder.open(Folder.open(config.directory).uri_of("seeds")), f"{digest_of(seeds)}.parquet"
     write_table(rows, folder, name)
-    return _Rows(
-        identity,
-        Images(Selection(), tuple(rows[IMAGE_ID].to_pylist())),
-        (folder.uri_of(name),),
-        (IMAGE_ID, SEED, PARTNER),
-        pass_through,
-    )
+    images = Images(Selection(), tuple(rows[IMAGE_ID].to_pylist()))
+    return identity, Source(images, (folder.uri_of(name),), (IMAGE_ID, SEED, PARTNER), pass_through)
 
 
-def _shards(config: GenerationAudit, system: GeneratorSystem, parts: dict[str, Any]) -> _Rows:
-    """Choose the rows of a set of images and check its files; the task need not be labelled."""
+def _read_images(
+    config: GenerationAudit, system: GeneratorSystem, parts: dict[str, Any]
+) -> tuple[dict[str, Any], Source]:
+    """Check a set of images and choose its rows; the task need not be labelled."""
     manifest = Manifest.load(system.images)
-    chosen = image_set(config, system)
-    images = choose_images(chosen, manifest)
     labelled = config.task in manifest.attributes
     if labelled:
         check_classes(manifest, {config.task: config.classes})
-    check_shards(manifest, system.split)
-    carried = {*system.subset, *((config.task,) if labelled else ())}
-    return _Rows(
-        identity_of(chosen, manifest, parts),
-        images,
-        tuple(manifest.files(system.split)),
-        carried_columns(manifest, carried),
-        Decode(config.size, config.resize, images.selection),
-    )
+    chosen = image_set(config, system)
+    source = read_shards(chosen, manifest, {*system.subset, *((config.task,) if labelled else ())})
+    return identity_of(chosen, manifest, parts), source
 
 
 def _build(output: Folder, system: str) -> pa.Table:
     return build_rows(output, system, without=BULK)
 
 
-def _counts(system: str, table: pa.Table) -> dict[str, Any]:
-    failed = Counter(error for error in table[ERROR].to_pylist() if error)
-    ok = table[STATUS].to_pylist().count(OK)
-    reasons = "; ".join(f"{count} x {text}" for text, count in failed.most_common(_REASONS))
-    return {"system": system, "n_in": len(table), "n_ok": ok, "n_failed": len(table) - ok, "reasons": reasons}
+LAYOUT: Final = Layout("rows", "generations", _build)

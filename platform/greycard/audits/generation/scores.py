@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from greycard.audits.generation.configs import REFERENCE, GeneratorSystem, RealismConfig
-from greycard.audits.generation.states import Realism, SetState, total
+from greycard.audits.generation.states import Realism, SetState
+from greycard.audits.states import total
 from greycard.metrics.generation.discrepancy import (
     Corrected,
     corrected_shares,

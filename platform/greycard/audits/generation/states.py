@@ -1,12 +1,10 @@
-"""From a system's rows to its states, saved beside its table: moments, samples, shares, confusions.
+"""From a system's rows to its state: moments, samples, shares, confusions.
 
-``rows/<system>/*.parquet -> states/<system>.npz``; rows are taken in the order of a hash of their ids, so that runs of
-rows are fair samples and the numbers are the same to the last bit however the work was spread.
+Rows are taken in the order of a hash of their ids, so that runs of rows are fair samples and the numbers are the same
+to the last bit however the work was spread.
 """
 
-import io
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from greycard.audits.generation.configs import RealismConfig
+from greycard.audits.states import total
 from greycard.class_codes import class_codes
 from greycard.datasets.storage import Folder
 from greycard.metrics.generation.discrepancy import ShareCounts
@@ -87,13 +86,33 @@ class SetState:
     quality: dict[str, Floats]
     labelled: bool
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that it holds, by name."""
+        arrays: dict[str, NDArray[Any]] = {
+            "extractors": np.array(sorted(self.realism)),
+            "share_counts": self.shares.counts,
+            "share_sums": self.shares.sums,
+            "confusion": self.confusion,
+            "paths": self.paths,
+            "measures": np.array(sorted(self.quality), dtype=np.str_),
+            "labelled": np.array(self.labelled),
+        }
+        arrays |= {f"quality/{name}": values for name, values in self.quality.items()}
+        for extractor, seen in self.realism.items():
+            arrays |= {f"{extractor}/{field}": value for field, value in _arrays(seen).items()}
+        return arrays
 
-def total(parts: Iterable[FeatureMoments]) -> FeatureMoments:
-    """Merge moments."""
-    first, *others = parts
-    for part in others:
-        first = first.merge(part)
-    return first
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "SetState":
+        """Return the state of what ``arrays`` gave."""
+        return cls(
+            {extractor: _realism_of(arrays, extractor) for extractor in arrays["extractors"].tolist()},
+            ShareCounts(arrays["share_counts"], arrays["share_sums"]),
+            arrays["confusion"],
+            arrays["paths"],
+            {measure: arrays[f"quality/{measure}"] for measure in arrays["measures"].tolist()},
+            bool(arrays["labelled"]),
+        )
 
 
 def make_state(output: Folder, task: str, classes: Sequence[str], config: RealismConfig) -> SetState:
@@ -177,44 +196,6 @@ def matrix(column: pa.ChunkedArray, width: int = 0) -> NDArray[Any]:
     """Return lists of one length as (N, width)."""
     values: NDArray[Any] = pc.list_flatten(column).to_numpy()
     return values.reshape(len(column), -1 if len(column) and not width else width)
-
-
-def save_state(state: SetState, folder: Folder, name: str, key: Mapping[str, Any]) -> None:
-    """Write a state as arrays alone, with the values that it was made from."""
-    arrays: dict[str, NDArray[Any]] = {
-        "key": np.array(json.dumps(dict(key), sort_keys=True)),
-        "extractors": np.array(sorted(state.realism)),
-        "share_counts": state.shares.counts,
-        "share_sums": state.shares.sums,
-        "confusion": state.confusion,
-        "paths": state.paths,
-        "measures": np.array(sorted(state.quality), dtype=np.str_),
-        "labelled": np.array(state.labelled),
-    }
-    arrays |= {f"quality/{name}": values for name, values in state.quality.items()}
-    for extractor, seen in state.realism.items():
-        arrays |= {f"{extractor}/{field}": value for field, value in _arrays(seen).items()}
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    folder.create()
-    folder.write(f"{name}.npz", buffer.getvalue())
-
-
-def load_state(folder: Folder, name: str, key: Mapping[str, Any]) -> SetState | None:
-    """Read a state that was made from these values; None if there is none."""
-    if f"{name}.npz" not in folder.names():
-        return None
-    with np.load(io.BytesIO(folder.read(f"{name}.npz")), allow_pickle=False) as found:
-        if str(found["key"]) != json.dumps(dict(key), sort_keys=True):
-            return None
-        return SetState(
-            {extractor: _realism_of(found, extractor) for extractor in found["extractors"].tolist()},
-            ShareCounts(found["share_counts"], found["share_sums"]),
-            found["confusion"],
-            found["paths"],
-            {measure: found[f"quality/{measure}"] for measure in found["measures"].tolist()},
-            bool(found["labelled"]),
-        )
 
 
 def _arrays(seen: Realism) -> dict[str, NDArray[Any]]:

@@ -6,30 +6,26 @@ paper 002, with the printed rows beside the measured ones where data set, attrib
 several seeds of a loss and their baselines are audited, ``tables/comparisons`` says what the loss changed on average.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 
-from greycard.audits.pinning import under
-from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
+from greycard.audits.job import Child, DataSet, Report
+from greycard.audits.prediction.configs import PredictionAudit
 from greycard.audits.prediction.run import PredictionResult, run
 from greycard.audits.prediction.tables import PredictionFrames
-from greycard.audits.publishing import publish, report_folder, write_recipe, write_tables
+from greycard.audits.publishing import filled, report_folder, write_recipe, write_tables
 from greycard.audits.systems import SystemResult
-from greycard.config import digest, to_yaml
+from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
-from greycard.metrics.prediction.findings import HARD, PredictionConfig
-from greycard.metrics.prediction.squeezing import SqueezingConfig
-from greycard.places import check_outlives
+from greycard.metrics.prediction.findings import HARD
 from greycard.reports.prediction.page import PredictionPage, headline
 from greycard.reports.prediction.page import write as write_page
 from greycard.reports.prediction.verdict import verdict
-from greycard.streaming.cluster import SessionConfig
-from greycard.streaming.pipeline import Resources
-from greycard.tracking import Run, job_run
+from greycard.tracking import Run
 from greycard.tracking.provenance import git_commit
 
 
@@ -49,65 +45,35 @@ class PredictionAuditJob:
     models: str = ""
     title: str = "Group differences in predicted attributes"
 
+    run_prefix: ClassVar[str] = "predictions"
+    loose: ClassVar[tuple[str, ...]] = ("title",)
+    loose_in_audit: ClassVar[tuple[str, ...]] = ("findings", "squeezing")
 
-class Audited(NamedTuple):
-    """What a job leaves: the result, its frames, the comparison over seeds, the page, and the MLflow run."""
+    @property
+    def images(self) -> tuple[str, str]:
+        """The audited shards and split."""
+        return self.audit.shards, self.audit.split
 
-    result: PredictionResult
-    frames: PredictionFrames
-    comparisons: pd.DataFrame
-    page: str
-    run_id: str
+    def check(self, manifest: Manifest) -> None:
+        """Nothing: the audit checks every name that the report uses."""
 
+    def run(self, audit: PredictionAudit, on_system_done: Callable[[SystemResult], None]) -> PredictionResult:
+        """Run the audit, or what is left of it."""
+        return run(audit, on_system_done)
 
-def audit_predictions(job: PredictionAuditJob) -> Audited:
-    """Run the audit, or what is left of it, make the frames and log them.
-
-    Raises:
-        ManifestError: no shards there, or a name that they do not have.
-        RayError: Ray is not reachable, or the actors do not fit the cluster.
-        AuditError: the directory holds another audit's results, rows are missing, or more failed than allowed.
-        TrackingError: MLflow does not answer.
-        DirectoryError: a submitted job's directory lies where Ray unpacked its code, and would not outlive it.
-    """
-    config = job.audit
-    check_outlives(config.directory, "audit.directory")
-    config = replace(config, systems=tuple(_under(job.models, system) for system in config.systems))
-    manifest = Manifest.load(config.shards)
-    home = Folder.open(config.directory)
-    # what does not shape the predictions may change from one start to the next
-    rows = replace(
-        job.audit,
-        resources=Resources(),
-        ray=SessionConfig(),
-        max_failed_share=0.0,
-        findings=PredictionConfig(),
-        squeezing=SqueezingConfig(),
-    )
-    tags = {
-        "greycard.max_failed_share": config.max_failed_share,
-        "greycard.findings": digest(config.findings),
-        "greycard.squeezing": digest(config.squeezing),
-    }
-    name = f"predictions {manifest.dataset}"
-    fixed = replace(job, audit=rows, title="")
-    with job_run(study=config.study, name=name, directory=home.uri, config=fixed, tags=tags) as tracked:
-        tracked.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
-        tracked.log_dataset(manifest, config.split, manifest.uri)
-        result = run(config, on_system_done=lambda system: _log_system(system, tracked))
+    def make_report(self, result: PredictionResult, manifest: Manifest, run: Run) -> Report[PredictionFrames]:
+        """Make the frames, write them, and make the page of them."""
         frames, comparisons = result.frames(), result.comparisons()
-        tables = frames._asdict() | {"comparisons": comparisons}
-        log_frames(result, frames, tracked)
-        if len(comparisons):
-            tracked.log_table(comparisons, "tables/comparisons.json")
-        write_tables(tables, Folder.open(home.uri_of("tables")))
-        page = _page(job, result, frames, comparisons, tracked.run_id)
-        path = write_page(page, report_folder(config.directory))
-        tracked.log_artifact(path)
-        tracked.describe(*headline(page))
-        place = publish(path, Folder.open(home.uri_of("report")))
-    print(f"report: {place}  (open it in a browser; MLflow run {tracked.run_id})")
-    return Audited(result, frames, comparisons, place, tracked.run_id)
+        tables = filled(frames._asdict() | {"comparisons": comparisons})
+        write_tables(tables, Folder.open(Folder.open(self.audit.directory).uri_of("tables")))
+        page = _page(self, result, frames, comparisons, run.run_id)
+        return Report(
+            frames=frames,
+            tables=tables,
+            children=tuple(children(result, frames)),
+            page=write_page(page, report_folder(self.audit.directory)),
+            sentences=headline(page),
+        )
 
 
 def _page(
@@ -148,19 +114,17 @@ def _pair(told: Mapping[str, Any]) -> str:
     return f"{told['target']} by {told['attribute']}"
 
 
-def log_frames(result: PredictionResult, frames: PredictionFrames, tracked: Run) -> None:
-    """Log the frames to an open run, and to a child run a system its numbers and its predictions."""
-    for name, frame in frames._asdict().items():
-        if len(frame):
-            tracked.log_table(frame, f"tables/{name}.json")
+def children(result: PredictionResult, frames: PredictionFrames) -> Iterator[Child]:
+    """Yield what is logged of each system: what it was trained for, its numbers and its predictions."""
     for system, found in zip(result.config.systems, result.systems, strict=True):
         params = {"system": system.name, "loss": system.loss, "lam": system.lam, "seed": system.seed}
-        params |= {"baseline": system.baseline, "trained_for": " x ".join(system.trained_for)}
-        with tracked.child(system.name, name=system.name, params=params) as child:
-            child.log_metrics(numbers(frames, system.name))
-            child.log_table(frames.table[frames.table["system"] == system.name], "table.json")
-            named = _Named(f"predictions of {system.name}", found.table_sha256[:16])
-            child.log_dataset(named, "predictions", found.table)
+        yield Child(
+            name=system.name,
+            params=params | {"baseline": system.baseline, "trained_for": " x ".join(system.trained_for)},
+            numbers=numbers(frames, system.name),
+            tables={"table.json": frames.table[frames.table["system"] == system.name]},
+            data=DataSet(f"predictions of {system.name}", found.table_sha256[:16], "predictions", found.table),
+        )
 
 
 def numbers(frames: PredictionFrames, system: str) -> dict[str, float]:
@@ -184,23 +148,3 @@ _NUMBERS = (
     *("L_iou", "L_eo_l2", "L_eo_mi", "L_dp_l2", "L_dp_mi"),
     *("L_iou_full", "L_eo_l2_full", "L_eo_mi_full", "L_dp_l2_full", "L_dp_mi_full"),
 )
-
-
-class _Named(NamedTuple):
-    """A predictions table, as the tracker wants a data set."""
-
-    dataset: str
-    digest: str
-
-
-def _under(folder: str, system: PredictorSystem) -> PredictorSystem:
-    return replace(system, classifier=under(folder, system.classifier)) if folder else system
-
-
-def _log_system(system: SystemResult, tracked: Run) -> None:
-    took = f"{system.images / system.seconds:,.0f} images/s" if system.seconds else "was there already"
-    print(f"{system.name}: {system.images:,} images, {system.n_failed} failed, {took}")
-    values = {f"n_failed/{system.name}": float(system.n_failed)}
-    if system.seconds:
-        values[f"images_per_second/{system.name}"] = system.images / system.seconds
-    tracked.log_metrics(values)

@@ -14,30 +14,29 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from greycard.audits.checks import check_shards
-from greycard.audits.images import Images, choose_images, class_sets
+from greycard.audits.images import class_sets
 from greycard.audits.pinning import pin
 from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem
 from greycard.audits.prediction.pairs import compare_systems
 from greycard.audits.prediction.rows import predictions_of
-from greycard.audits.prediction.sizes import check_predictor_sizes
 from greycard.audits.prediction.tables import PredictionFrames, make_frames
 from greycard.audits.systems import (
+    AuditPlan,
+    Layout,
+    Source,
     SystemAudit,
     SystemResult,
-    carried_columns,
-    compute_all,
-    digest_of,
+    find_system,
     identity_of,
     part_of,
+    plan_system,
+    read_shards,
 )
 from greycard.audits.tables import AuditError, build_rows
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.metrics.prediction.tables import Predictions
-from greycard.schema import unknown
 from greycard.streaming.cluster import SessionConfig
-from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.predicting import PredictionStage
 
@@ -53,6 +52,7 @@ __all__ = [
 ]
 
 FORMAT: Final = 1  # of the predictions table; another number makes finished systems unfinished
+LAYOUT: Final = Layout("rows", "predictions", build_rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +77,7 @@ class PredictionResult:
         Raises:
             KeyError: there is no such system; says near matches.
         """
-        found = {item.name: item for item in self.systems}
-        if system not in found:
-            raise KeyError(unknown("system", system, tuple(found)))
-        return found[system].read()
+        return find_system(self.systems, system).read()
 
     def predictions(self, system: str, target: str, sensitive: tuple[str, ...]) -> Predictions:
         """Return a system's predictions of a target and the groups of (crossed) sensitive attributes, for metrics."""
@@ -113,45 +110,49 @@ def run(config: PredictionAudit, on_system_done: Callable[[SystemResult], Any] |
         AuditError: images too small for a predictor, a directory that holds another audit's results, missing rows, or
             more failed rows than allowed.
     """
+    return plan(config).run(on_system_done)
+
+
+def plan(config: PredictionAudit) -> AuditPlan[PredictionResult]:
+    """Check an audit and say what it does; writes no results and needs no Ray. Raises as ``run`` does."""
     manifest = Manifest.load(config.shards)
-    check_predictor_sizes(config)
-    check_shards(manifest, config.split)
-    images = choose_images(config, manifest)
-    jobs = [_plan(config, system, manifest, images) for system in config.systems]
-    results: list[SystemResult] = []
-    for result in compute_all(jobs, config):
-        if on_system_done is not None:
-            on_system_done(result)
-        results.append(result)
+    check_sizes(config)
+    source = read_shards(config, manifest, set(manifest.attributes))
     home = Folder.open(config.directory)
-    return PredictionResult(config=config, directory=home.uri, manifest=manifest, systems=tuple(results))
+    return AuditPlan(
+        config=config,
+        systems=tuple(_plan_system(config, system, manifest, source) for system in config.systems),
+        conclude=lambda systems: PredictionResult(
+            config=config, directory=home.uri, manifest=manifest, systems=systems
+        ),
+    )
 
 
-def _plan(config: PredictionAudit, system: PredictorSystem, manifest: Manifest, images: Images) -> SystemAudit:
+def check_sizes(config: PredictionAudit) -> None:
+    """Check that the images of an audit are large enough for each of its predictors.
+
+    Raises:
+        AuditError: a predictor needs larger images.
+    """
+    for system in config.systems:
+        check = getattr(system.classifier, "check_size", None)
+        try:
+            if check is not None:
+                check(config.size, config.size)
+        except ValueError as error:
+            raise AuditError(f"system {system.name}: {error} (images have audit.size {config.size})") from None
+
+
+def _plan_system(config: PredictionAudit, system: PredictorSystem, manifest: Manifest, source: Source) -> SystemAudit:
     """Name a system's results by all that shapes a row, and check the folder for others."""
     classifier = pin(system.classifier, local=config.ray.starts_ray)
     parts = {"format": FORMAT, "system": system.name, "classifier": part_of(classifier, system.classifier)}
-    identity = identity_of(config, manifest, parts)
-    home = Folder.open(config.directory)
-    job = SystemAudit(
-        name=system.name,
-        identity=identity,
-        config=config,
-        images=images,
-        files=tuple(manifest.files(config.split)),
-        columns=carried_columns(manifest, set(manifest.attributes)),
-        decode=Decode(config.size, config.resize, images.selection),
-        stage=PredictionStage(
-            classifier=classifier.config,
-            classes={task: len(classes) for task, classes in class_sets(system.classifier).items()},
-            size=config.size,
-            threads=config.resources.threads,
-            gpu=config.resources.num_gpus > 0,
-        ),
-        build=build_rows,
-        output=Folder.open(home.uri_of(f"rows/{system.name}")),
-        tables=Folder.open(home.uri_of("predictions")),
-        checkpoint=Folder.open(home.uri_of(f"checkpoints/{system.name}-{digest_of(identity)}")),
+    stage = PredictionStage(
+        classifier=classifier.config,
+        classes={task: len(classes) for task, classes in class_sets(system.classifier).items()},
+        size=config.size,
+        threads=config.resources.threads,
+        gpu=config.resources.num_gpus > 0,
     )
-    job.refuse_other_results()
-    return job
+    identity = identity_of(config, manifest, parts)
+    return plan_system(system.name, identity, config=config, source=source, stage=stage, layout=LAYOUT)

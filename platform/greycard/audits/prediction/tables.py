@@ -3,7 +3,6 @@
 ``predictions/<system>.parquet -> metrics.prediction_tables.Predictions (a target, a crossing) -> findings -> frames``
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -15,12 +14,12 @@ import pyarrow.compute as pc
 from greycard.audits.prediction.configs import PredictionAudit, PredictorSystem, joined, tasks_of
 from greycard.audits.prediction.pairs import keyed, no_squeezing, squeezing_of
 from greycard.audits.prediction.rows import predictions_of, probabilities_of
+from greycard.audits.tables import count_rows
 from greycard.class_codes import class_codes
 from greycard.metrics.prediction.findings import FULL_SPLIT, HARD, SOFT, PredictionFindings, summarise
 from greycard.metrics.prediction.paper002 import beside_paper
-from greycard.schema import ERROR, OK, STATUS
+from greycard.schema import OK, STATUS
 
-_REASONS: Final = 3
 _LOSSES: Final = {"L_iou": "iou_mean"} | {f"L_{name}": name for name in ("eo_l2", "eo_mi", "dp_l2", "dp_mi")}
 
 
@@ -90,7 +89,7 @@ def make_frames(
         squeezing=pd.concat([part for part in squeezed if len(part)], ignore_index=True)
         if any(map(len, squeezed))
         else no_squeezing(),
-        counts=pd.DataFrame([_counts(name, rows_) for name, rows_ in tables.items()]),
+        counts=pd.DataFrame([count_rows(name, rows_) for name, rows_ in tables.items()]),
     )
 
 
@@ -140,10 +139,3 @@ def _mean_accuracy(table: pa.Table, system: PredictorSystem, attributes: Mapping
         if (labels >= 0).any():
             shares.append(float(right[labels >= 0].mean()))
     return float(np.mean(shares)) if shares else float("nan")
-
-
-def _counts(system: str, table: pa.Table) -> dict[str, Any]:
-    failed = Counter(error for error in table[ERROR].to_pylist() if error)
-    ok = int(pc.sum(pc.equal(table[STATUS], OK)).as_py() or 0)
-    reasons = "; ".join(f"{count} x {text}" for text, count in failed.most_common(_REASONS))
-    return {"system": system, "n_in": len(table), "n_ok": ok, "n_failed": len(table) - ok, "reasons": reasons}

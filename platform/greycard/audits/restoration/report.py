@@ -4,17 +4,19 @@ Reads the audit's tables and reconstruction sets; needs no model, so it can be m
 """
 
 import json
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import yaml
 
+from greycard.audits.job import Child, DataSet, Report, log_report
+from greycard.audits.systems import SUCCESS
+from greycard.audits.tables import AuditError
 from greycard.config import to_dict
 from greycard.datasets.manifest import Manifest, check_attributes
 from greycard.datasets.storage import Folder
@@ -25,10 +27,9 @@ from greycard.reports.restoration.headline import headline
 from greycard.reports.restoration.page import RestorationPage
 from greycard.reports.restoration.page import write as write_page
 from greycard.schema import RATES
-from greycard.tracking import Run, job_run
+from greycard.tracking import job_run
 from greycard.tracking.provenance import git_commit
 
-log = logging.getLogger(__name__)
 _VERSIONS = ("greycard", "torch", "compressai", "ray", "mlflow", "numpy", "pandas")
 
 
@@ -83,15 +84,11 @@ class ReportJob:
 
 
 class Reported(NamedTuple):
-    """What a report job leaves: the page, the frames and the MLflow run."""
+    """What a report of an old audit leaves: the page, the frames and the MLflow run."""
 
     page: Path
     findings: Findings
     run_id: str
-
-
-class AuditError(ValueError):
-    """There is no audit to report on, or not of these shards."""
 
 
 def report(job: ReportJob) -> Reported:
@@ -104,11 +101,13 @@ def report(job: ReportJob) -> Reported:
     """
     manifest = Manifest.load(job.shards)
     fitted(job.config, manifest)
-    _table_names(Folder.open(f"{job.audit}/audit"))
+    table = read_audit(job.audit)
     with job_run(study=job.study, name=f"report {manifest.dataset}", directory=job.directory, config=job) as run:
         run.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
         run.log_dataset(manifest, "test", manifest.uri)
-        return make(job, manifest, run)
+        made = make(job, table, manifest, run.run_id)
+        log_report(made, run)
+        return Reported(made.page, made.frames, run.run_id)
 
 
 def fitted(config: ReportConfig, manifest: Manifest) -> ReportConfig:
@@ -136,23 +135,25 @@ def fitted(config: ReportConfig, manifest: Manifest) -> ReportConfig:
     return replace(config, attribute=attribute, findings=findings)
 
 
-def make(job: ReportJob, manifest: Manifest, run: Run) -> Reported:
-    """Compute the findings, write the report and log all of it to an open run.
+def make(job: ReportJob, table: pa.Table, manifest: Manifest, run_id: str) -> Report[Findings]:
+    """Compute the findings of an audit's table and write the report.
 
-    Raises:
-        AuditError: the directory holds no audit tables.
+    Args:
+        job: where the audit is, where the report goes and how it is made.
+        table: of all systems, as the audit returned it or ``read_audit`` reads it.
+        manifest: of the images.
+        run_id: of the MLflow run, for the page.
     """
     job = replace(job, config=fitted(job.config, manifest))
-    findings = summarise(read_audit(job.audit), manifest.attributes, job.config.findings)
-    page = _write(job, manifest, findings, run.run_id)
-    _log_systems(job, findings, run)
-    for name, frame in findings._asdict().items():
-        run.log_table(frame, f"tables/{name}.json")
-    run.log_artifact(job.directory / "figures", "figures")
-    run.log_artifact(page)
+    findings = summarise(table, manifest.attributes, job.config.findings)
     lines = headline(findings, job.config.attribute, job.config.findings.reference, job.config.pairs)
-    run.describe(*lines.sentences, *lines.others)
-    return Reported(page, findings, run.run_id)
+    return Report(
+        frames=findings,
+        tables=findings._asdict(),
+        children=tuple(_children(job, findings)),
+        page=_write(job, manifest, findings, run_id),
+        sentences=(*lines.sentences, *lines.others),
+    )
 
 
 def read_audit(uri: str) -> pa.Table:
@@ -227,31 +228,23 @@ def _provenance(job: ReportJob, manifest: Manifest, run_id: str) -> dict[str, st
     }
 
 
-class _Reconstructions(NamedTuple):
-    """A reconstruction set, as the tracker wants it."""
-
-    dataset: str
-    digest: str
-
-
-def _log_systems(job: ReportJob, findings: Findings, run: Run) -> None:
-    """Log a child run for every system and point: few flat numbers, its tables, its reconstruction set."""
+def _children(job: ReportJob, findings: Findings) -> Iterator[Child]:
+    """Yield what is logged of each system and point: few flat numbers, its tables, its reconstruction set."""
     for _, row in findings.counts.iterrows():
         system, point = str(row["system"]), float(row["point"])
-        key = f"{system}@{point:g}"
-        with run.child(key, name=key, params={"system": system, "point": point}) as child:
-            groups, disparities = (
-                frame[(frame["system"] == system) & (frame["point"] == point)]
-                for frame in (findings.groups, findings.disparities)
-            )
-            counted = {name: float(row[name]) for name in ("n_in", "n_ok", "n_failed")}
-            child.log_metrics(counted | _numbers(groups, disparities, job.config.attribute), step=point)
-            child.log_table(groups, "groups.json")
-            child.log_table(disparities, "disparities.json")
-            digest = _digest(job.audit, system)
-            if digest:
-                uri = f"{job.audit}/reconstructions/{system}"
-                child.log_dataset(_Reconstructions(f"reconstructions of {system}", digest), "reconstructions", uri)
+        groups, disparities = (
+            frame[(frame["system"] == system) & (frame["point"] == point)]
+            for frame in (findings.groups, findings.disparities)
+        )
+        counted = {name: float(row[name]) for name in ("n_in", "n_ok", "n_failed")}
+        yield Child(
+            name=f"{system}@{point:g}",
+            params={"system": system, "point": point},
+            numbers=counted | _numbers(groups, disparities, job.config.attribute),
+            tables={"groups.json": groups, "disparities.json": disparities},
+            data=_reconstructions(job.audit, system),
+            step=point,
+        )
 
 
 def _numbers(groups: pd.DataFrame, disparities: pd.DataFrame, attribute: str) -> dict[str, float]:
@@ -270,12 +263,11 @@ def _numbers(groups: pd.DataFrame, disparities: pd.DataFrame, attribute: str) ->
     return numbers
 
 
-def _digest(audit: str, system: str) -> str:
-    """Return the digest of a reconstruction set from its success file, "" where there is none."""
-    for folder in (f"{audit}/reconstructions/{system}", f"{audit}/audit"):
-        home = Folder.open(folder)
-        for name in (name for name in home.names() if "_SUCCESS" in name and (system in name or system in folder)):
-            found: Mapping[str, Any] = json.loads(home.read(name))
-            if "digest" in found:
-                return str(found["digest"])
-    return ""
+def _reconstructions(audit: str, system: str) -> DataSet | None:
+    """Return a system's reconstruction set; None where it was not kept."""
+    uri = f"{audit}/reconstructions/{system}"
+    folder = Folder.open(uri)
+    if SUCCESS not in folder.names():
+        return None
+    digest = str(json.loads(folder.read(SUCCESS))["digest"])
+    return DataSet(f"reconstructions of {system}", digest, "reconstructions", uri)

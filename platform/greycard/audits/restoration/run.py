@@ -14,26 +14,25 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from greycard.audits.checks import check_shards
-from greycard.audits.images import Images, choose_images, class_sets
+from greycard.audits.images import class_sets
 from greycard.audits.pinning import Pinned, pin
 from greycard.audits.restoration.configs import RestorationAudit, System
-from greycard.audits.restoration.sizes import check_sizes
 from greycard.audits.restoration.tables import build_table
 from greycard.audits.systems import (
+    AuditPlan,
+    Layout,
+    Source,
     SystemAudit,
     SystemResult,
-    carried_columns,
-    compute_all,
-    digest_of,
     identity_of,
     part_of,
+    plan_system,
+    read_shards,
 )
 from greycard.audits.tables import AuditError
 from greycard.datasets.manifest import Manifest
 from greycard.datasets.storage import Folder
 from greycard.streaming.cluster import SessionConfig
-from greycard.streaming.decode import Decode
 from greycard.streaming.pipeline import Resources
 from greycard.streaming.restoring import RestorationStage
 
@@ -51,6 +50,7 @@ __all__ = [
 ]
 
 FORMAT: Final = 1  # of the reconstruction set and the audit table; another number makes finished systems unfinished
+LAYOUT: Final = Layout("reconstructions", "audit", build_table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,38 +70,9 @@ class AuditResult:
     absent: dict[str, str]
 
     def table(self) -> pa.Table:
-        """Return the audit tables of all systems, one after another."""
-        return pa.concat_tables([system.read() for system in self.systems], promote_options="default")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditPlan:
-    """What an audit is about to do, checked, with the weights of its models at hand.
-
-    Its systems are plain values. To time or count what workers do, run a plan whose systems have another ``decode`` or
-    ``stage`` around their own: neither is part of what names the results.
-
-    Attributes:
-        config: the audit, without the measures that are absent.
-        manifest: of the images.
-        systems: in the config's order.
-        absent: measure -> why it cannot be had on this machine.
-    """
-
-    config: RestorationAudit
-    manifest: Manifest
-    systems: tuple[SystemAudit, ...]
-    absent: dict[str, str]
-
-    def run(self, on_system_done: Callable[[SystemResult], Any] | None = None) -> AuditResult:
-        """Audit every system, resuming what an earlier run left; see ``run``."""
-        results: list[SystemResult] = []
-        for result in compute_all(self.systems, self.config):
-            if on_system_done is not None:
-                on_system_done(result)
-            results.append(result)
-        home = Folder.open(self.config.directory)
-        return AuditResult(directory=home.uri, manifest=self.manifest, systems=tuple(results), absent=self.absent)
+        """Return the audit tables of all systems in the order of their files, as ``read_audit`` finds them later."""
+        systems = sorted(self.systems, key=lambda system: system.table)
+        return pa.concat_tables([system.read() for system in systems], promote_options="permissive")
 
 
 def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] | None = None) -> AuditResult:
@@ -123,7 +94,7 @@ def run(config: RestorationAudit, on_system_done: Callable[[SystemResult], Any] 
     return plan(config).run(on_system_done)
 
 
-def plan(config: RestorationAudit) -> AuditPlan:
+def plan(config: RestorationAudit) -> AuditPlan[AuditResult]:
     """Check an audit and say what it does; writes no results and needs no Ray. Raises as ``run`` does."""
     manifest = Manifest.load(config.shards)
     absent = {measure.name: reason for measure in config.measures if (reason := _missing(measure))}
@@ -131,11 +102,29 @@ def plan(config: RestorationAudit) -> AuditPlan:
         config, measures=tuple(measure for measure in config.measures if measure.name not in absent)
     )
     check_sizes(config)
-    check_shards(manifest, config.split)
-    images = choose_images(config, manifest)
+    source = read_shards(config, manifest, _attributes(config, manifest))
     shared = tuple(pin(part, local=config.ray.starts_ray) for part in (*config.measures, *config.classifiers))
-    systems = tuple(_plan_system(config, system, manifest, images, shared) for system in config.systems)
-    return AuditPlan(config=config, manifest=manifest, systems=systems, absent=absent)
+    home = Folder.open(config.directory)
+    return AuditPlan(
+        config=config,
+        systems=tuple(_plan_system(config, system, manifest, source, shared) for system in config.systems),
+        conclude=lambda systems: AuditResult(directory=home.uri, manifest=manifest, systems=systems, absent=absent),
+    )
+
+
+def check_sizes(config: RestorationAudit) -> None:
+    """Check that the images of an audit are large enough for each of its measures.
+
+    Raises:
+        AuditError: a measure needs larger images.
+    """
+    for measure in config.measures:
+        least = getattr(measure, "min_size", 1)
+        if config.size < least:
+            raise AuditError(
+                f"measure {measure.name!r} needs images of at least {least} x {least} pixels, and audit.size is "
+                f"{config.size}: raise audit.size, or leave {measure.name!r} out of audit.measures"
+            )
 
 
 def _missing(measure: Any) -> str:
@@ -144,7 +133,7 @@ def _missing(measure: Any) -> str:
 
 
 def _plan_system(
-    config: RestorationAudit, system: System, manifest: Manifest, images: Images, shared: tuple[Pinned, ...]
+    config: RestorationAudit, system: System, manifest: Manifest, source: Source, shared: tuple[Pinned, ...]
 ) -> SystemAudit:
     """Name a system's results by all that shapes a row, and check the folder for others.
 
@@ -152,7 +141,7 @@ def _plan_system(
         config: of the audit.
         system: one of its systems.
         manifest: of the images.
-        images: those that take part.
+        source: of the images that take part.
         shared: measures, then classifiers.
 
     Raises:
@@ -160,28 +149,13 @@ def _plan_system(
     """
     model = pin(system.model, local=config.ray.starts_ray)
     identity = _identity(config, system, manifest, model, shared)
-    home = Folder.open(config.directory)
-    job = SystemAudit(
-        name=system.name,
-        identity=identity,
-        config=config,
-        images=images,
-        files=tuple(manifest.files(config.split)),
-        columns=_columns(config, manifest),
-        decode=Decode(config.size, config.resize, images.selection),
-        stage=_stage(config, system, model, shared),
-        build=build_table,
-        output=Folder.open(home.uri_of(f"reconstructions/{system.name}")),
-        tables=Folder.open(home.uri_of("audit")),
-        checkpoint=Folder.open(home.uri_of(f"checkpoints/{system.name}-{digest_of(identity)}")),
-    )
-    job.refuse_other_results()
-    return job
+    stage = _stage(config, system, model, shared)
+    return plan_system(system.name, identity, config=config, source=source, stage=stage, layout=LAYOUT)
 
 
-def _columns(config: RestorationAudit, manifest: Manifest) -> tuple[str, ...]:
+def _attributes(config: RestorationAudit, manifest: Manifest) -> set[str]:
     tasks = {task for item in config.classifiers for task in class_sets(item)}
-    return carried_columns(manifest, {*(config.attributes or manifest.attributes), *tasks, *config.subset})
+    return {*(config.attributes or manifest.attributes), *tasks, *config.subset}
 
 
 def _stage(config: RestorationAudit, system: System, model: Pinned, shared: tuple[Pinned, ...]) -> RestorationStage:

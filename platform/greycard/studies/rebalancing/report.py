@@ -12,6 +12,7 @@ import torch
 
 from greycard.audits.generation.configs import REFERENCE
 from greycard.audits.generation.run import GenerationFrames, GenerationResult
+from greycard.audits.job import log_page
 from greycard.config import to_yaml
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.task import OUTCOME
@@ -81,8 +82,7 @@ def write_report(job: RebalanceJob, study: Study, run: Run) -> tuple[Path, pd.Da
     found = headline(page)
     verdict = " ".join(found)
     path = generation_page.write(page, out)
-    run.log_artifact(path, "report")
-    run.log_artifact(out / "figures", "report/figures")
+    log_page(path, run)
     run.log_metrics(_numbers(table))
     run.set_tags({"verdict": verdict})
     run.describe(*found, _markdown(table))

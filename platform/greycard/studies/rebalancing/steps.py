@@ -5,12 +5,15 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from greycard.audits.generation.configs import GeneratorSystem
-from greycard.audits.generation.job import log_frames
+from greycard.audits.generation.job import children, tables_of
 from greycard.audits.generation.run import GenerationFrames, GenerationResult
 from greycard.audits.generation.run import run as run_audit
+from greycard.audits.job import log_tables
+from greycard.audits.publishing import filled
+from greycard.audits.systems import SystemResult
 from greycard.classifiers import AnyClassifier
 from greycard.datasets.manifest import Manifest
 from greycard.generators import GeneratorConfig
@@ -124,13 +127,12 @@ def audit(
         ray=job.session,
     )
 
-    def tell(system: Any) -> None:
-        took = f"{system.images / system.seconds:,.0f} images/s" if system.seconds else "was there already"
-        print(f"{system.name}: {system.images:,} images, {system.n_failed} failed, {took}", flush=True)
+    def tell(system: SystemResult) -> None:
+        print(system.describe(), flush=True)
 
     result = run_audit(config, on_system_done=tell)
     frames = result.frames()
-    log_frames(result, frames, run)
+    log_tables(filled(tables_of(frames)), children(result, frames), run)
     return result, frames
 
 
