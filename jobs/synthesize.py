@@ -4,9 +4,9 @@
     python -m jobs.synthesize mnist --set synthesis.count=1000 --set synthesis.directory=runs/mine
 
 The set is written as shards to ``<directory>/shards``: the attribute is the class that the searching classifier sees,
-the identity the lineage. A class that is short is said, in the manifest too. Run again, it goes on where it stopped.
+the identity the lineage. A class that is short is said, in the manifest too. Run again, it resumes where it stopped.
 
-Recipes of generators that ``python -m jobs.train paper004_...`` leaves; ``models`` names another place for them.
+The recipes search the generators that ``python -m jobs.rebalance`` leaves; ``models`` names another place for them.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Train codecs (down a chain of λ), classifiers, predictors under fairness losses, and generators on shards.
+"""Train codecs (down a chain of λ), classifiers and predictors under fairness losses on shards.
 
     python -m jobs.train codecs_paper --set shards=runs/shards/celeba --set directory=runs/train/celeba
     python -m jobs.train classifiers_paper --set shards=runs/shards/rfw
@@ -15,7 +15,6 @@ from greycard.fitting.job import train
 from greycard.recipes.demo import demo_classifiers, demo_codecs
 from greycard.recipes.paper000 import classifiers_code, classifiers_paper, codecs_paper
 from greycard.recipes.paper002 import trainings as paper002
-from greycard.recipes.paper004 import generators as paper004
 from greycard.recipes.photos import photos_codecs
 from jobs import command
 
@@ -27,7 +26,6 @@ RECIPES = {
     "demo_classifiers": demo_classifiers,
     "photos_codecs": photos_codecs,
     **paper002.RECIPES,
-    **paper004.RECIPES,
 }
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""The rows of paper 004's tables as training jobs."""
+"""The rows of paper 004's tables, and the places where a study leaves what they need."""
+
+import dataclasses
 
 import pytest
 
-from greycard.config import from_dict, to_dict
-from greycard.fitting.plan import TrainJob
+from greycard.fitting.plan import MODELS
 from greycard.generators import StyleGan2Config
 from greycard.recipes.paper004 import generators as paper004
-from greycard.studies.rebalancing.rows import ROWS, row
-from jobs.train import RECIPES
+from greycard.recipes.paper004 import studies
+from greycard.recipes.paper004.audits import paper004_mnist
+from greycard.recipes.paper004.syntheses import RECIPES as SYNTHESES
+from greycard.studies.rebalancing.rows import DIRECTORY, ROWS, row
 
 
 def test_the_eight_rows_of_table_4():
@@ -39,16 +42,53 @@ def test_table_1_has_no_balanced_row():
         row(paper004.ffhq(), "balanced_real")
 
 
-@pytest.mark.parametrize("name", sorted(paper004.RECIPES))
-def test_recipes_are_full_configs_and_fine_tuning_finds_its_start(name):
-    job = RECIPES[name]()
-    assert from_dict(TrainJob, to_dict(job)) == job
-    before = RECIPES[name.removesuffix("_synthetic")]()
-    starts = {model.start for model in job.models if model.start}
-    assert starts <= {f"{before.directory}/models/real-seed{{seed}}"}
-    assert bool(starts) == name.endswith("_synthetic")
-    assert (job.directory == before.directory) == (not starts)
-    assert all(model.generator.size == model.size == job.size for model in job.models)
+SETTINGS = {
+    "ffhq": paper004.ffhq(),
+    "ffhq_paper256": paper004.ffhq("paper256"),
+    "cifar10": paper004.cifar(),
+    "mnist": paper004.mnist_small(),
+    "faces": paper004.faces_small(),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_fine_tuning_and_search_find_the_generator_that_the_study_leaves(name):
+    config = SETTINGS[name]
+    study = studies.RECIPES["faces_ffhq" if name == "faces" else name]()
+    assert config.start == f"{study.directory}/{DIRECTORY}/{MODELS}/real-seed{{seed}}"
+    rows = {name: row(config, name) for name in config.rows}
+    assert {found.start for name, found in rows.items() if name.startswith("finetune")} == {config.start}
+    assert not any(found.start for name, found in rows.items() if not name.startswith("finetune"))
+    assert all(found.generator.size == found.size == study.generator.size for found in rows.values())
+    assert study.generator == config.generator
+    if name in SYNTHESES:
+        weights = SYNTHESES[name]().synthesis.generator.weights
+        assert weights == f"{study.directory}/{DIRECTORY}/{MODELS}/real-seed0/weights"
+
+
+def test_both_networks_of_ffhq_have_a_study():
+    first, second = studies.ffhq(), studies.ffhq_paper256()
+    assert first.generator == StyleGan2Config.preset("config_f")
+    assert second.generator == StyleGan2Config.preset("paper256")
+    assert first.directory != second.directory
+    assert first.rows == second.rows
+
+
+def test_the_audit_takes_what_the_study_of_digits_leaves():
+    job, study = paper004_mnist(), studies.mnist()
+    audit = job.audit
+    generators = {system.variant: system.generator for system in audit.systems if system.generator}
+    assert tuple(generators) == study.rows
+    assert all(found == study.generator for found in (without_weights(one) for one in generators.values()))
+    for name, found in generators.items():
+        folder = "generators_synthetic" if name in study.synthetic_rows else "generators"
+        assert found.weights == f"{study.directory}/{folder}/models/{name}-seed0/weights"
+    assert dataclasses.replace(audit.classifier, weights="") == study.measuring.classifier
+    assert audit.reference == f"{study.directory}/shards/reference"
+
+
+def without_weights(generator):
+    return dataclasses.replace(generator, weights="")
 
 
 def test_rows_of_small_networks_are_trained_alike():

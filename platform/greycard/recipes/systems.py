@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 
-from greycard.audits.generation.configs import GeneratorSystem
 from greycard.audits.prediction.configs import PredictorSystem
 from greycard.audits.restoration.configs import System
 from greycard.classifiers import ClassifierConfig
 from greycard.codecs import RawConfig
 from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.kinds.codecs import CodecTraining
-from greycard.fitting.kinds.generators import GeneratorTraining
 from greycard.fitting.kinds.predictors import PredictorTraining
 from greycard.fitting.plan import TrainJob
 from greycard.metrics.full_reference.distortion import Mse, Psnr, Ssim
@@ -28,22 +26,6 @@ def classifiers_of(job: TrainJob) -> tuple[ClassifierConfig, ...]:
     """Return a training job's classifiers, all tasks and seeds."""
     sets = [item for item in job.models if isinstance(item, ClassifierTraining)]
     return tuple(config for item in sets for config in job.trained(item).values())
-
-
-def generator_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[GeneratorSystem, ...]:
-    """Return a training job's generators as systems; the set's name is the variant.
-
-    Args:
-        job: the training.
-        names: of the sets of generators to take; none takes all.
-    """
-    wanted = set(names)
-    sets = [item for item in job.models if isinstance(item, GeneratorTraining) and (not wanted or item.name in wanted)]
-    return tuple(
-        GeneratorSystem(name=name, generator=config, variant=item.name, seed=seed)
-        for item in sets
-        for seed, (name, config) in zip(item.seeds, job.trained(item).items(), strict=True)
-    )
 
 
 def predictor_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[PredictorSystem, ...]:

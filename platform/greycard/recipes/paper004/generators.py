@@ -1,6 +1,6 @@
 """The generators of paper 004 (Tables 1 and 4) on FFHQ and CIFAR-10, and small ones on MNIST-5k and drawn faces.
 
-Eight rows, in two jobs, since synthetic data exist only once the biased generator has been searched:
+``python -m jobs.rebalance`` trains them, those of synthetic images once the biased generator has been searched:
 
 ====================  =========================  =============  ==================================================
 row                   data                       starts from    besides
@@ -29,16 +29,17 @@ from typing import Any, Final
 from greycard.classifiers import ResNet32Config, ResNetConfig
 from greycard.datasets import cifar10, mnist
 from greycard.fitting.kinds.generators import SEED
-from greycard.fitting.plan import MODELS, TrainJob, WorkersConfig
+from greycard.fitting.plan import MODELS
 from greycard.generators import StyleGan2Config
 from greycard.losses.shares import ShareLossConfig
 from greycard.metrics.no_reference import Brisque, ClipIqa, EqFace, Niqe, NoReferenceConfig
 from greycard.schema import RACE
-from greycard.studies.rebalancing.rows import BALANCED, DIRECTORY, FROM_REAL, FROM_SYNTHETIC, SYNTHETIC, RowsConfig, row
+from greycard.studies.rebalancing.rows import DIRECTORY, RowsConfig
 from greycard.training.stylegan2.config import AdversarialConfig
 
 HOME: Final = "runs/paper004"
-_DIRECTORIES: Final = {"config_f": DIRECTORY, "paper256": f"{DIRECTORY}_paper256"}
+FFHQ: Final = {"config_f": "ffhq", "paper256": "ffhq_paper256"}
+"""Network -> setting of FFHQ."""
 FFHQ_RACES: Final = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
 """The classes, in code order, that the paper's classifier (DeepFace) tells apart."""
 FFHQ_SHARES: Final = (0.1748, 0.0026, 0.0171, 0.6540, 0.0306, 0.1213)
@@ -52,28 +53,13 @@ QUALITY: Final[Mapping[str, tuple[NoReferenceConfig, ...]]] = {
 """Data set -> the measures of Tables 2 and 5, set as pyiqa has them; each wants ``weights``, and is absent without."""
 
 
-def job(
-    config: RowsConfig, names: tuple[str, ...], *, setting: str, directory: str, workers: WorkersConfig
-) -> TrainJob:
-    """Return the job that trains some rows of a setting in ``runs/paper004/<setting>/<directory>``."""
-    return TrainJob(
-        study=f"paper004-{setting}",
-        directory=f"{HOME}/{setting}/{directory}",
-        shards=config.real,
-        models=tuple(row(config, name) for name in names if name in config.rows),
-        size=config.generator.size,
-        registry=f"paper004-{setting}",
-        workers=workers,
-    )
-
-
-def _places(setting: str, directory: str = DIRECTORY) -> dict[str, Any]:
+def _places(setting: str) -> dict[str, Any]:
     home = f"{HOME}/{setting}"
     return {
         "real": f"{home}/shards/real",
         "synthetic": f"{home}/synthesis/shards",
         "balanced": f"{home}/shards/balanced",
-        "start": f"{home}/{directory}/{MODELS}/real-seed{SEED}",
+        "start": f"{home}/{DIRECTORY}/{MODELS}/real-seed{SEED}",
     }
 
 
@@ -83,14 +69,15 @@ def _judge(setting: str) -> str:
 
 def ffhq(network: str = "config_f") -> RowsConfig:
     """Table 1: FFHQ at 256 pixels by race, with config F or the paper256 network of StyleGAN2-ADA."""
+    setting = FFHQ[network]
     return RowsConfig(
         generator=StyleGan2Config.preset(network),
         training=AdversarialConfig.preset(network, mirror=True, device="cuda"),
         fine_tune_images=5_000_000,
-        judge=ResNetConfig(tasks=("race",), classes={"race": FFHQ_RACES}, weights=_judge("ffhq")),
+        judge=ResNetConfig(tasks=("race",), classes={"race": FFHQ_RACES}, weights=_judge(setting)),
         task="race",
         samples=16,
-        **(_places("ffhq", _DIRECTORIES[network]) | {"balanced": ""}),
+        **(_places(setting) | {"balanced": ""}),
     )
 
 
@@ -137,73 +124,3 @@ def faces_small() -> RowsConfig:
 
 _SMALL_SHARES: Final = ShareLossConfig(memory=0.98)
 """Of about 800 images: those of one batch of 16 say nothing about ten classes."""
-
-_GPU: Final = WorkersConfig(num_gpus=1.0, num_cpus=4.0)
-_CPU: Final = WorkersConfig(parallel=2)
-
-
-def paper004_ffhq() -> TrainJob:
-    """Table 1, FFHQ's real images with config F: reweighting, real, real + share loss (weeks of a GPU)."""
-    return job(ffhq(), FROM_REAL, setting="ffhq", directory=DIRECTORY, workers=_GPU)
-
-
-def paper004_ffhq_synthetic() -> TrainJob:
-    """Table 1, FFHQ's synthetic images with config F: fine-tuned, with FreezeD, from scratch without and with loss."""
-    return job(ffhq(), FROM_SYNTHETIC, setting="ffhq", directory=SYNTHETIC, workers=_GPU)
-
-
-def paper004_ffhq_paper256() -> TrainJob:
-    """The rows of paper004_ffhq with the paper256 network of StyleGAN2-ADA."""
-    return job(ffhq("paper256"), FROM_REAL, setting="ffhq", directory=f"{DIRECTORY}_paper256", workers=_GPU)
-
-
-def paper004_ffhq_paper256_synthetic() -> TrainJob:
-    """The rows of paper004_ffhq_synthetic with the paper256 network of StyleGAN2-ADA."""
-    return job(ffhq("paper256"), FROM_SYNTHETIC, setting="ffhq", directory=f"{SYNTHETIC}_paper256", workers=_GPU)
-
-
-def paper004_cifar() -> TrainJob:
-    """Table 4, CIFAR-10's real images: balanced, reweighting, long tail, long tail + share loss (days of a GPU)."""
-    return job(cifar(), (BALANCED, *FROM_REAL), setting="cifar10", directory=DIRECTORY, workers=_GPU)
-
-
-def paper004_cifar_synthetic() -> TrainJob:
-    """Table 4, CIFAR-10's synthetic images: fine-tuned, with FreezeD, from scratch without and with the share loss."""
-    return job(cifar(), FROM_SYNTHETIC, setting="cifar10", directory=SYNTHETIC, workers=_GPU)
-
-
-def paper004_mnist() -> TrainJob:
-    """The rows of real images on MNIST-5k, small networks (about half an hour on two CPU threads)."""
-    return job(mnist_small(), (BALANCED, *FROM_REAL), setting="mnist", directory=DIRECTORY, workers=_CPU)
-
-
-def paper004_mnist_synthetic() -> TrainJob:
-    """The rows of synthetic images on MNIST-5k, small networks."""
-    return job(mnist_small(), FROM_SYNTHETIC, setting="mnist", directory=SYNTHETIC, workers=_CPU)
-
-
-def paper004_faces() -> TrainJob:
-    """The rows of real images on drawn faces (not people), small networks."""
-    return job(faces_small(), (BALANCED, *FROM_REAL), setting="faces", directory=DIRECTORY, workers=_CPU)
-
-
-def paper004_faces_synthetic() -> TrainJob:
-    """The rows of synthetic images on drawn faces (not people), small networks."""
-    return job(faces_small(), FROM_SYNTHETIC, setting="faces", directory=SYNTHETIC, workers=_CPU)
-
-
-RECIPES: Final = {
-    recipe.__name__: recipe
-    for recipe in (
-        paper004_ffhq,
-        paper004_ffhq_synthetic,
-        paper004_ffhq_paper256,
-        paper004_ffhq_paper256_synthetic,
-        paper004_cifar,
-        paper004_cifar_synthetic,
-        paper004_mnist,
-        paper004_mnist_synthetic,
-        paper004_faces,
-        paper004_faces_synthetic,
-    )
-}

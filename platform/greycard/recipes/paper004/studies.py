@@ -24,7 +24,15 @@ from greycard.fitting.kinds.classifiers import ClassifierTraining
 from greycard.fitting.plan import WorkersConfig
 from greycard.generators import StyleGan2Config
 from greycard.latent_search.config import LatentSearchConfig
-from greycard.recipes.paper004.generators import FFHQ_RACES, FFHQ_SHARES, QUALITY, cifar, faces_small, mnist_small
+from greycard.recipes.paper004.generators import (
+    FFHQ,
+    FFHQ_RACES,
+    FFHQ_SHARES,
+    QUALITY,
+    cifar,
+    faces_small,
+    mnist_small,
+)
 from greycard.recipes.paper004.generators import ffhq as ffhq_rows
 from greycard.recipes.paper004.syntheses import cifar10 as cifar10_synthesis
 from greycard.recipes.paper004.syntheses import faces as faces_synthesis
@@ -168,15 +176,26 @@ def cifar10() -> RebalanceJob:
 
 
 def ffhq() -> RebalanceJob:
-    """Tables 1 and 2: FFHQ at 256 pixels by race (many GPU weeks): set data.*.source.root, .labels and .path.
+    """Tables 1 and 2: FFHQ at 256 pixels by race (many GPU weeks): set data.*.source.root, .labels and .path."""
+    return _ffhq("config_f")
+
+
+def ffhq_paper256() -> RebalanceJob:
+    """The same with the paper256 network of StyleGAN2-ADA, in a directory of its own."""
+    return _ffhq("paper256")
+
+
+def _ffhq(network: str) -> RebalanceJob:
+    """Return the study of FFHQ with one of two networks.
 
     FFHQ comes without labels of people: ``labels`` is a table of your own. The measuring classifier learns a data set
     of your own too (``data.measuring.source.path``), with the same classes and its own splits. The reference is FFHQ's
     validation part, cut to as many images a class as the rarest has: few, so set data.reference where you have more.
     """
-    rows = ffhq_rows()
+    rows = ffhq_rows(network)
     classes: Classes = {rows.task: FFHQ_RACES}
-    home = "runs/paper004/ffhq"
+    study = FFHQ[network]
+    home = f"runs/paper004/{study}"
     faces = ShardsJob(
         source=FfhqConfig(images="images1024x1024", labels="race.csv", classes=classes),
         directory=f"{home}/shards/real",
@@ -191,10 +210,10 @@ def ffhq() -> RebalanceJob:
     )
     resnet18 = ResNetConfig(tasks=(rows.task,), classes=classes)
     measuring = replace(_measuring(rows.task, classes, _gpu_loop(epochs=40)), classifier=resnet18)
-    base = _full(rows, data, measuring, ffhq_search().synthesis, "FFHQ")
+    base = _full(rows, data, measuring, ffhq_search(network).synthesis, "FFHQ")
     return replace(
         base,
-        study="ffhq",
+        study=study,
         title="Balanced faces from FFHQ",
         directory=home,
         audit=replace(base.audit, reference_split="val"),
@@ -320,4 +339,4 @@ def _unfilled(task: str, classes: Classes) -> ClassifierConfig:
     return ResNet32Config(tasks=(task,), classes=classes)
 
 
-RECIPES: Final = {recipe.__name__: recipe for recipe in (mnist, faces_ffhq, smoke, cifar10, ffhq)}
+RECIPES: Final = {recipe.__name__: recipe for recipe in (mnist, faces_ffhq, smoke, cifar10, ffhq, ffhq_paper256)}

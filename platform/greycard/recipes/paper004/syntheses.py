@@ -7,7 +7,7 @@ from greycard.fitting.kinds.generators import SEED
 from greycard.fitting.task import WEIGHTS
 from greycard.generators import GeneratorConfig
 from greycard.latent_search.config import LatentSearchConfig, published
-from greycard.recipes.paper004.generators import HOME, cifar, faces_small, ffhq, mnist_small
+from greycard.recipes.paper004.generators import FFHQ, HOME, cifar, faces_small, ffhq, mnist_small
 from greycard.streaming.pipeline import Resources
 from greycard.studies.rebalancing.rows import RowsConfig
 from greycard.synthesis.config import SynthesisConfig
@@ -92,10 +92,14 @@ def published_w_plus() -> SynthesisJob:
     return _published("w+")
 
 
-def ffhq_search() -> SynthesisJob:
-    """Table 1 with our defaults: 50,000 a race from 2,000 short lineages in W."""
+def ffhq_search(network: str = "config_f") -> SynthesisJob:
+    """Table 1 with our defaults: 50,000 per race from 2,000 short lineages in W."""
     return of_rows(
-        ffhq(), "ffhq", search=LatentSearchConfig(space="w", cap=50, truncation=0.7), resources=_GPU, **_FFHQ
+        ffhq(network),
+        FFHQ[network],
+        search=LatentSearchConfig(space="w", cap=50, truncation=0.7),
+        resources=_GPU,
+        **_FFHQ,
     )
 
 
