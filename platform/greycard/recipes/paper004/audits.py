@@ -11,8 +11,8 @@ from greycard.audits.generation.configs import GenerationAudit, GeneratorSystem
 from greycard.audits.generation.job import GenerationAuditJob
 from greycard.classifiers import ResNetConfig
 from greycard.datasets.mnist import DIGITS
-from greycard.fitting.model import WEIGHTS
 from greycard.fitting.plan import MODELS
+from greycard.fitting.task import WEIGHTS
 from greycard.recipes.paper004.generators import HOME, mnist_small
 from greycard.studies.rebalancing.plan import DEFAULT
 from greycard.studies.rebalancing.plan import SYNTHETIC as SYNTHETIC_ROWS
