@@ -14,7 +14,7 @@ FIRST_PARTY = ("greycard", "jobs", "tune_spaces")
 
 # Lines from the bottom up. A module imports only from lines below its own; neighbours on a line stay apart.
 LINES = [
-    {"schema", "class_codes", "protocols", "places", "seeds"},
+    {"schema", "class_codes", "protocols", "places", "seeds", "progress"},
     {"config"},
     {"metrics", "losses", "layers", "datasets"},
     {"tracking", "reports"},
@@ -37,6 +37,7 @@ HOUSES = {
     "ray.job_submission": {"cli"},
     "mlflow": {"tracking"},
     "matplotlib": {"reports"},
+    "tqdm": {"progress"},
 }
 
 # Families are folders, and a family knows nothing of another one; what two of them need stands beside the folders.

@@ -225,7 +225,7 @@ class SystemAudit:
             checkpoint=self.checkpoint,
             resources=resources,
         )
-        with progress(self.name, len(self.images.ids), self.checkpoint, show=config.ray.show_progress):
+        with progress(self.name, len(self.images.ids), "image", self.checkpoint, show=config.ray.show_progress):
             pipeline.run()
 
     def _succeed(self, table: pa.Table, seconds: float) -> SystemResult:

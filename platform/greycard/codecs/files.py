@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from tqdm import tqdm
 
 from greycard.codecs.verify import verify
 from greycard.datasets.pixels import EXTENSIONS, decode_image, encode_png
+from greycard.progress import meter
 from greycard.protocols import Codec
 from greycard.schema import FAILED, OK
 
@@ -105,13 +105,15 @@ def verify_path(codec: Codec, source: str | Path, point: float, *, progress: boo
 
 
 def _each(tasks: list[_Task], work: Callable[[Path, Path], str], progress: bool, name: str) -> Iterator[FileStatus]:
-    for source, target in tqdm(tasks, desc=name, unit="file", disable=not progress):
-        try:
-            detail = work(source, target)
-        except (ValueError, OSError) as error:  # damaged, foreign, unreadable or unwritable: this file's status
-            yield FileStatus(source=source, target=None, status=FAILED, error=str(error))
-        else:
-            yield FileStatus(source=source, target=target, status=OK, detail=detail)
+    with meter(name, len(tasks), "file", show=progress) as shown:
+        for source, target in tasks:
+            try:
+                detail = work(source, target)
+            except (ValueError, OSError) as error:  # damaged, foreign, unreadable or unwritable: this file's status
+                yield FileStatus(source=source, target=None, status=FAILED, error=str(error))
+            else:
+                yield FileStatus(source=source, target=target, status=OK, detail=detail)
+            shown.advance()
 
 
 def _tasks(source: str | Path, target: str | Path, extensions: tuple[str, ...], new: str) -> list[_Task]:

@@ -20,7 +20,6 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from greycard.class_codes import encode
 from greycard.config import to_dict
@@ -31,6 +30,7 @@ from greycard.datasets.sources import AnySource, open_source
 from greycard.datasets.splits import SplitConfig, assign_splits
 from greycard.datasets.storage import Folder
 from greycard.datasets.subsets import SubsetConfig, balance, keep_classes, long_tail, thin
+from greycard.progress import meter
 from greycard.schema import IDENTITY, IMAGE, IMAGE_ID, SPLIT, SPLITS
 
 __all__ = [
@@ -83,7 +83,7 @@ def write_shards(
         row_group_rows: images a row group (the smallest part that a reader can take).
         threads: that read or draw images; 0 takes one a CPU, up to 8. The files do not depend on it.
         overwrite: replace shards of another config.
-        progress: show a progress bar on a terminal.
+        progress: show how far it is.
 
     Raises:
         MissingDataError: files of the data set are not there; says what to fetch and where to put it.
@@ -117,15 +117,13 @@ def write_shards(
     shards, missing = [], dict.fromkeys(SPLITS, 0)
     with (
         ThreadPoolExecutor(threads or min(os.cpu_count() or 1, _MAX_THREADS)) as pool,
-        tqdm(
-            total=index.num_rows, unit="image", desc=f"shards of {reader.dataset}", disable=None if progress else True
-        ) as bar,
+        meter(f"shards of {reader.dataset}", index.num_rows, "image", show=progress) as shown,
     ):
         for part in parts:
             shard, empty = writer.write(part, pool)
             shards.append(shard)
             missing[part.split] += empty
-            bar.update(shard.rows)
+            shown.advance(shard.rows)
     manifest = Manifest(
         uri=folder.uri,
         dataset=reader.dataset,

@@ -5,15 +5,16 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayTaskError
-from tqdm import tqdm
 
 from greycard.fitting.distributed import Processes, train_distributed
 from greycard.fitting.kinds.contract import Planned
 from greycard.fitting.model_log import ModelLog, TrainedModel
 from greycard.fitting.plan import TrainJob, unfinished
 from greycard.fitting.task import Outcome, Task
+from greycard.progress import Meter, meter, say
 from greycard.streaming.cluster import Demand, require
 from greycard.tracking import Run
+from greycard.training.progress import read_epochs
 
 POLL_SECONDS = 0.5
 
@@ -57,6 +58,7 @@ class Driver:
         self.job, self.run, self.planned = job, run, planned
         self.waiting = unfinished(planned)
         self.running: dict[Any, str] = {}
+        self.before = {name: len(read_epochs(item.task.directory)) for name, item in planned.items()}
         self.logs = {name: ModelLog(run, planned[name], job.registry) for name in planned}
         self.trained: dict[str, TrainedModel] = {}
         self.failures: dict[str, Exception] = {}
@@ -64,25 +66,37 @@ class Driver:
     def run_all(self) -> dict[str, TrainedModel]:
         """Train what is unfinished and log everything."""
         epochs = sum(item.task.rounds for item in self.planned.values())
-        with tqdm(total=epochs, unit="epoch", desc="training", disable=not self.job.session.show_progress) as bar:
-            try:
-                for name in self.planned:
-                    if name not in self.waiting:
-                        self._finish(name)
-                self._show(bar)
-                while self.waiting or self.running:
-                    self._start()
-                    self._collect()
-                    self._show(bar)
-            except BaseException as error:
-                self._abandon(error)
-                raise
-            bar.update(epochs - bar.n)
+        try:
+            for name in self.planned:
+                if name not in self.waiting:
+                    self._finish(name)
+            show, done = self.job.session.show_progress, self._done
+            with meter("training", epochs, "epoch", done=done, show=show) as shown:
+                self._train(shown)
+                shown.reach(epochs, "")
+        except BaseException as error:
+            self._abandon(error)
+            raise
         if self.failures:
             reasons = "; ".join(f"{name}: {error}" for name, error in self.failures.items())
             message = f"{len(self.failures)} of {len(self.planned)} models could not be trained: {reasons}"
             raise TrainError(message, self.failures)
         return {name: self.trained[name] for name in self.planned}
+
+    def _train(self, shown: Meter) -> None:
+        while self.waiting or self.running:
+            self._start()
+            self._collect()
+            shown.reach(self._done, ", ".join(self.running.values()))
+
+    @property
+    def _done(self) -> int:
+        """Epochs that are over; all of a model that needed fewer, or failed."""
+        over = self.trained.keys() | self.failures.keys()
+        return sum(
+            item.task.rounds if name in over else max(self.before[name], self.logs[name].epochs)
+            for name, item in self.planned.items()
+        )
 
     def _start(self) -> None:
         """Start what can be started; give up what waits for a model that failed."""
@@ -137,15 +151,7 @@ class Driver:
         outcome = self.planned[name].task.outcome()
         assert outcome is not None, f"{name} ended without an outcome"
         self.trained[name] = self.logs[name].finish(outcome)
-        tqdm.write(f"trained {name}: {self.trained[name].uri}")
-
-    def _show(self, bar: Any) -> None:
-        epochs = sum(
-            self.planned[name].task.rounds if name in self.trained or name in self.failures else log.epochs
-            for name, log in self.logs.items()
-        )
-        bar.update(epochs - bar.n)
-        bar.set_postfix_str(", ".join(self.running.values()))
+        say(f"trained {name}: {self.trained[name].uri}")
 
     def _abandon(self, error: BaseException) -> None:
         for reference, name in self.running.items():

@@ -4,12 +4,11 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from greycard.datasets.manifest import Manifest
 from greycard.fitting.driver import train_planned
 from greycard.fitting.model_log import TrainedModel
 from greycard.fitting.plan import TrainJob, WorkersConfig, plan, unfinished
+from greycard.progress import say
 from greycard.streaming.cluster import SessionConfig, session
 from greycard.tracking import job_run
 
@@ -42,7 +41,7 @@ def tell_empty_cells(job: TrainJob) -> dict[str, str]:
         for split, found in training.empty_cells(Manifest.load(training.shards or job.shards)).items():
             tags[f"empty_cells/{training.name}/{split}"] = found or "none"
             if found:
-                tqdm.write(f"{training.name}, {split}: {found}")
+                say(f"{training.name}, {split}: {found}")
     return tags
 
 

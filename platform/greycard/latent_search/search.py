@@ -6,7 +6,7 @@ The accepted latents are those of the serial algorithm, lineage by lineage (``gr
 the order in which lineages advance differs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple, Protocol
@@ -93,7 +93,6 @@ def search(
     batch: int = 128,
     lineages: int = 16,
     scales: Scales | None = None,
-    on_batch: Callable[[int], None] | None = None,
 ) -> Iterator[Lineage | Missing]:
     """Search from each (class, seed), several at a time; yields each as it ends.
 
@@ -104,7 +103,6 @@ def search(
         batch: latents evaluated at once.
         lineages: lineages under way at once; more keep batches full.
         scales: of steps and features; measured here where not given.
-        on_batch: called with the number of latents of every batch, for a progress bar.
 
     Yields:
         Finished lineages, and rows whose start was not found within the budget.
@@ -120,7 +118,7 @@ def search(
             more = bool(chunk)
             if len(known) > _REMEMBERED:
                 known.clear()
-            for found in find_starts(chunk, labeller, config, batch=batch, known=known, on_batch=on_batch):
+            for found in find_starts(chunk, labeller, config, batch=batch, known=known):
                 if isinstance(found, Missing):
                     yield found
                 else:
@@ -128,7 +126,7 @@ def search(
                     active.append(Lineage(start, latent, config, scales.steps, scales.near))
         if not active:
             return
-        _advance(active, labeller, config, batch, on_batch)
+        _advance(active, labeller, config, batch)
         for lineage in [item for item in active if item.finished]:
             active.remove(lineage)
             yield lineage
@@ -141,7 +139,6 @@ def find_starts(
     *,
     batch: int = 128,
     known: Known | None = None,
-    on_batch: Callable[[int], None] | None = None,
 ) -> list[tuple[Start, Floats] | Missing]:
     """Find for each (class, seed) the first latent at or after the seed that the classifier puts in the class.
 
@@ -163,7 +160,7 @@ def find_starts(
             for index in open_rows
             for seed in range(cursors[index], min(cursors[index] + share, rows[index][1] + config.start_budget))
         }
-        _look(sorted(wanted - known.keys()), labeller, config, batch, known, on_batch)
+        _look(sorted(wanted - known.keys()), labeller, config, batch, known)
         for index in open_rows:
             code, first = rows[index]
             last = min(cursors[index] + share, first + config.start_budget)
@@ -182,7 +179,6 @@ def _look(
     config: LatentSearchConfig,
     batch: int,
     known: Known,
-    on_batch: Callable[[int], None] | None,
 ) -> None:
     for first in range(0, len(seeds), batch):
         part = seeds[first : first + batch]
@@ -191,8 +187,6 @@ def _look(
             latents = torch.from_numpy(on_sphere(latents.numpy()))
         codes = labeller.label(latents, config.space, config.truncation).codes
         known.update(zip(part, zip(codes.tolist(), latents.numpy(), strict=True), strict=True))
-        if on_batch:
-            on_batch(len(part))
 
 
 def _advance(
@@ -200,7 +194,6 @@ def _advance(
     labeller: Labeller,
     config: LatentSearchConfig,
     batch: int,
-    on_batch: Callable[[int], None] | None,
 ) -> None:
     """Evaluate one batch, shared out evenly between the lineages."""
     taken = _share_out(active, batch)
@@ -211,8 +204,6 @@ def _advance(
         rows = slice(first, first + len(part))
         lineage.decide(part, labelled.codes[rows], labelled.features[rows])
         first += len(part)
-    if on_batch:
-        on_batch(first)
 
 
 def _share_out(active: list[Lineage], batch: int) -> list[list[Candidate]]:

@@ -6,7 +6,6 @@ these waits is turned into an error within a minute that names what is needed an
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,7 +45,7 @@ class SessionConfig:
             an actor may take to load its models, for actors; raise it for a cluster that grows.
         stall_seconds: a pipeline that makes no progress for so long is stopped with an error.
         queue_ratio: how much finished work may wait before a slower stage, against what that stage holds; 2 to 10.
-        progress: a progress bar; None shows one in a terminal.
+        progress: false shows nothing; else how far the work is: a bar on a terminal, or a line every half minute.
         log_to_driver: show what workers print.
     """
 
@@ -77,8 +76,8 @@ class SessionConfig:
 
     @property
     def show_progress(self) -> bool:
-        """Whether to draw a progress bar."""
-        return sys.stderr.isatty() if self.progress is None else self.progress
+        """Whether to show how far the work is."""
+        return self.progress is not False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ class Part:
         output: folder of the rows that come out.
         checkpoint: folder of the ids that are written.
         rows: a block; at most what a crash repeats.
+        unit: what a row is, in the singular.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Part:
     output: Folder
     checkpoint: Folder
     rows: int
+    unit: str
 
     def run(self, resources: Resources, ray: SessionConfig) -> float:
         """Stream the rows that are not written yet, within a ``session``; returns the seconds it took.
@@ -61,7 +63,7 @@ class Part:
             if not left:
                 return 0.0
             for _ in range(_ROUNDS):
-                self._stream(resources, ray, len(left), resuming=len(left) < len(ids))
+                self._stream(resources, ray, len(left), len(ids))
                 left = self._missing(ids)
                 if not left:
                     return time.monotonic() - start
@@ -70,9 +72,9 @@ class Part:
             f"); delete {self.output.uri} and {self.checkpoint.uri} and run again"
         )
 
-    def _stream(self, resources: Resources, ray: SessionConfig, rows: int, *, resuming: bool) -> None:
-        resources = self._spread(resources, rows)
-        require(resources.demand(resuming=resuming), ray, self.name)
+    def _stream(self, resources: Resources, ray: SessionConfig, left: int, total: int) -> None:
+        resources = self._spread(resources, left)
+        require(resources.demand(resuming=left < total), ray, self.name)
         pipeline = Pipeline(
             name=self.name,
             files=tuple(self.source.uri_of(name) for name in self.source.parquet_names()),
@@ -83,7 +85,7 @@ class Part:
             checkpoint=self.checkpoint,
             resources=resources,
         )
-        with progress(self.name, rows, self.checkpoint, show=ray.show_progress):
+        with progress(self.name, total, self.unit, self.checkpoint, show=ray.show_progress):
             pipeline.run()
 
     def _spread(self, resources: Resources, rows: int) -> Resources:

@@ -182,6 +182,7 @@ class _Synthesis:
             output=self._folder(f"lineages/{name}"),
             checkpoint=self._folder(f"checkpoints/{name}-{self.digest}"),
             rows=config.rows_per_call,
+            unit="lineage",
         )
 
     def _choose(self, waves: list[Folder]) -> None:
@@ -216,6 +217,7 @@ class _Synthesis:
             output=self.images,
             checkpoint=self._folder(f"checkpoints/images-{self.digest}"),
             rows=config.resources.rows_per_block,
+            unit="image",
         )
 
     def _write(self, waves: list[Folder]) -> SynthesisResult:

@@ -9,17 +9,17 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Never
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
-from tqdm import tqdm
 
 from greycard.config import digest
 from greycard.layers.batch_norm import spread_batch_norm
 from greycard.layers.devices import find_device
 from greycard.layers.memory_format import memory_format
+from greycard.progress import Meter
 from greycard.training.batches import ImageSet, batches_an_epoch, ordered_batches, to_device, training_batches
 from greycard.training.ema import MovingAverage
 from greycard.training.objectives.contract import Loss, Objective
@@ -160,9 +160,9 @@ def fit(
         if not workers.first:  # noise of their own; it is the same again when a run goes on from here
             torch.manual_seed(stream_seed(config.seed + workers.rank * _RANK, run.state.step))
         session.tell(run.state.history)
-        with session.bar(config.epochs * run.batches, run.state.step, "step") as bar:
+        with session.meter(config.epochs * run.batches, run.state.step, "step") as shown:
             while not run.state.finished:
-                run.epoch(bar)
+                run.epoch(shown)
                 session.tell(run.state.history, first=len(run.state.history))
     return run.result()
 
@@ -237,7 +237,7 @@ class _Run:
         if self.workers.first and self.session.path:
             self.session.save(self.identity, {"state": self.state.to_dict()})
 
-    def epoch(self, bar: "tqdm[Never]") -> None:
+    def epoch(self, shown: Meter) -> None:
         """Finish the epoch under way and validate it."""
         state, config = self.state, self.config
         state.network.train()
@@ -255,11 +255,12 @@ class _Run:
             on_device = to_device(batch, self.device)
             state.sums.add(self.take_step(on_device.images, on_device.labels).parts)
             state.batch += 1
-            bar.update()
+            shown.reach(state.step)
             if config.checkpoint_steps and state.step % config.checkpoint_steps == 0:
                 self.save()
         self.finish_epoch()
-        bar.set_postfix({name: f"{state.history[-1][name]:.4g}" for name in ("train/loss", "val/loss")})
+        losses = {name: state.history[-1][name] for name in ("train/loss", "val/loss")}
+        shown.reach(state.step, ", ".join(f"{name} {value:.4g}" for name, value in losses.items()))
         self.save()
 
     def take_step(self, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:

@@ -1,14 +1,15 @@
 """What every training loop does besides training: keep its state, resume from it, report, stop at what is no number."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Never
+from typing import Any, Final
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from greycard.progress import Meter, meter
 from greycard.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 
 CHECKPOINT: Final = "checkpoint.pt"
@@ -29,8 +30,8 @@ class Session:
             another key is refused.
         report: called with the metrics of a round (an epoch, or a generator's tick) and its 1-based number, after its
             checkpoint; a resumed run first reports the rounds already done, so that none is missed.
-        progress: show a progress bar.
-        title: what the progress bar calls the run.
+        progress: show how far the run is.
+        title: what the run is called there.
     """
 
     directory: Path | None = None
@@ -73,9 +74,9 @@ class Session:
             for number in range(first, len(history) + 1):
                 self.report(history[number - 1], number)
 
-    def bar(self, total: int, done: int, unit: str) -> "tqdm[Never]":
-        """Return the progress bar, which shows nothing unless asked for."""
-        return tqdm(total=total, initial=done, desc=self.title, unit=unit, unit_scale=True, disable=not self.progress)
+    def meter(self, total: int, done: int, unit: str) -> AbstractContextManager[Meter]:
+        """Return what shows how far the run is, nothing unless asked for."""
+        return meter(self.title, total, unit, done=done, show=self.progress)
 
     def check_finite(self, value: Tensor, what: str, when: str, advice: str) -> None:
         """Stop at a number that is not finite.

@@ -13,6 +13,7 @@ import ray
 from ray import tune
 
 from greycard.metrics.trials import Goal, check_goals
+from greycard.progress import meter
 from greycard.streaming.cluster import Demand, RayError, SessionConfig, require
 from greycard.tracking import Run
 from greycard.tracking.endings import deaf
@@ -70,7 +71,7 @@ def search(
         run: the parent; each trial becomes its child ``trial-<number>``.
         identity: what else makes the search what it is (digests of data, of the baseline); a study begun with another
             identity is refused.
-        progress: draw a progress line.
+        progress: show how far it is.
 
     Raises:
         StudyError: the storage does not answer, or its study of that name was begun with another space, other goals or
@@ -89,7 +90,10 @@ def search(
     try:
         for number in ledger.untold():
             scribe.end_trial(number)
-        with ProgressLine(study, name, config.trials, config.seeds, show=progress) as line:
+        total, done = max(config.trials, len(study.entries)), len(trials_frame(study, config.seeds))
+        with meter(name, total, "trial", done=done, show=progress) as shown:
+            line = ProgressLine(study, config.seeds, shown)
+            line.show()
             follower = Follower(ledger, scribe, line, errand.root)
             if ledger.left:
                 _require(config)

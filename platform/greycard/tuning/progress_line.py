@@ -1,41 +1,24 @@
-"""The line that shows how a search stands: trials done, failed and stopped, and the best so far."""
+"""How a search stands: trials done, failed and stopped, and the best so far."""
 
 from collections import Counter
-from types import TracebackType
-from typing import Any, Self
 
 import numpy as np
-from tqdm import tqdm
 
 from greycard.metrics.trials import FAILED, FINISHED, STOPPED, best, knee, pareto
+from greycard.progress import Meter
 from greycard.tuning.frame import trials_frame
 from greycard.tuning.study import Study
 
 
 class ProgressLine:
-    """A tqdm line over the trials of a search, drawn by the driver."""
+    """Tells a meter how many trials have ended, and what they found."""
 
-    def __init__(self, study: Study, name: str, total: int, seeds: tuple[int, ...], *, show: bool) -> None:
-        self._study, self._seeds = study, seeds
-        self._bar: Any = tqdm(total=max(total, len(study.entries)), desc=name, unit="trial", disable=not show)
-
-    def __enter__(self) -> Self:
-        self.show()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.close()
+    def __init__(self, study: Study, seeds: tuple[int, ...], meter: Meter) -> None:
+        self._study, self._seeds, self._meter = study, seeds, meter
 
     def show(self) -> None:
-        """Draw it as things stand."""
-        if self._bar.disable:
-            return
-        ended = [entry for entry in self._study.entries if all(seed in entry.runs for seed in self._seeds)]
-        self._bar.set_postfix_str(self.text(), refresh=False)
-        self._bar.n = len(ended)
-        self._bar.refresh()
+        """Tell it as things stand."""
+        self._meter.reach(len(trials_frame(self._study, self._seeds)), self.text())
 
     def text(self) -> str:
         """Return what stands beside the bar: ``1 failed, best sigma_iou 0.0123 (trial 7)``."""

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 import ray
-from tqdm import tqdm
 
 from greycard.classifiers import AnyClassifier
 from greycard.datasets.loading import load_images
@@ -19,6 +18,7 @@ from greycard.fitting.kinds.generators import SEED, GeneratorTraining
 from greycard.fitting.plan import MODELS, TrainJob, plan
 from greycard.generators import GeneratorConfig
 from greycard.layers.weights import read_description
+from greycard.progress import say
 from greycard.studies.rebalancing.plan import REAL, REJECTION, RebalanceJob
 from greycard.studies.rebalancing.rows import BALANCED, DIRECTORY, SYNTHETIC, RowsConfig, row
 from greycard.studies.rebalancing.sets import Sets
@@ -210,7 +210,7 @@ def _train(training: TrainJob, run: Run) -> dict[str, Exception]:
         train_planned(training, run, plan(training, Path(training.directory)))
     except TrainError as error:
         for name, reason in error.failures.items():
-            tqdm.write(f"{name} could not be trained: {reason}")
+            say(f"{name} could not be trained: {reason}")
         return error.failures
     return {}
 

@@ -97,10 +97,10 @@ def train_adversarial(
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         run.start()
         session.tell(run.history)
-        with session.bar(config.steps * config.batch, run.seen, "image") as bar:
+        with session.meter(config.steps * config.batch, run.seen, "image") as shown:
             while run.step < config.steps:
                 run.take_step()
-                bar.update(config.batch)
+                shown.reach(run.seen)
                 if run.due():
                     run.tick()
                     session.tell(run.history, first=len(run.history))
