@@ -66,5 +66,10 @@ format: setup  ## Rewrite the code as ruff formats it.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## Remove what the jobs wrote (runs/), not the environment.
-	rm -rf runs
+clean:  ## Remove what the jobs wrote (runs/), not the environment; asks first, make clean YES=1 does not.
+	@test -e runs || { echo "nothing to remove: there is no runs/"; exit 0; }; \
+	if [ -z "$(YES)" ]; then \
+		test -t 0 || { echo "runs/ holds all models, audits and MLflow runs: make clean YES=1 removes it" >&2; exit 2; }; \
+		du -sh runs; printf 'Remove runs/ with all models, audits and MLflow runs? [y/N] '; read answer; \
+		[ "$$answer" = y ] || { echo "kept"; exit 2; }; \
+	fi; rm -rf runs
