@@ -48,9 +48,10 @@ def test_the_doctor_runs_from_the_wheel_in_an_environment_of_its_own(wheel, tmp_
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
     (site,) = home.glob("lib/python*/site-packages")
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", "--quiet", wheel)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # a checkout, maybe
+    install = ("install", "--no-deps", "--no-index", "--quiet", wheel)
+    run(sys.executable, "-m", "pip", "--python", python, *install, cwd=tmp_path, env=environment)
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     place = run(python, "-c", "import greycard; print(greycard.__file__)", cwd=tmp_path, env=environment)
     assert Path(place.strip()).is_relative_to(site)
-    assert "LPIPS" in run(home / "bin" / "greycard", "doctor", cwd=tmp_path, env=environment)
+    assert "mlflow" in run(home / "bin" / "greycard", "doctor", cwd=tmp_path, env=environment)
