@@ -70,7 +70,7 @@ def test_one_run_with_a_child_a_system_is_continued(ray_session, own_store, tmp_
     assert (home / "states" / "biased.npz").is_file()
     page = (home / "report" / "index.html").read_text()
     assert again.page == str(home / "report" / "index.html")
-    assert "By the eyes of a second classifier" in page
+    assert "According to a second classifier" in page
     assert "The aim was" not in page
     assert f"python -m jobs.audit {home / 'audit.yaml'}" in page
     assert {item.path for item in client.list_artifacts(done.run_id, "report")} == {
