@@ -101,3 +101,12 @@ def test_refuses_tables_that_do_not_fit() -> None:
         JointTable.zero(2, 3).merge(JointTable.zero(2, 2))
     with pytest.raises(ValueError, match="logits must be"):
         class_probabilities(torch.zeros(2, 2, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_rows_probabilities_do_not_depend_on_its_place_in_the_batch(dtype):
+    logits = torch.linspace(-30, 30, 1001, dtype=dtype)[:, None]
+    whole = class_probabilities(logits)
+    for rows in (1, 2, 3, 7):
+        assert torch.equal(torch.cat([class_probabilities(part) for part in logits.split(rows)]), whole)
+    assert torch.allclose(whole[:, 1], torch.sigmoid(logits[:, 0]))

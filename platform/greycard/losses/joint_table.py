@@ -21,7 +21,8 @@ def class_probabilities(logits: Tensor) -> Tensor:
     """Return the (N, K) probabilities of a head: softmax of (N, K) logits, or sigmoid of one logit a row.
 
     One logit z means p(class 1) = sigmoid(z). The paper's published code gives the cross-entropy of such a head
-    sigmoid(2z) and the fairness losses sigmoid(z); here it is always sigmoid(z).
+    sigmoid(2z) and the fairness losses sigmoid(z); here it is always sigmoid(z), computed as the softmax of (0, z):
+    PyTorch's sigmoid takes other code for the last rows of a batch, so that a row's last bit depends on its place.
 
     Args:
         logits: (N, K) with K >= 2, or (N, 1), or (N,); half precision is computed in float32.
@@ -33,7 +34,7 @@ def class_probabilities(logits: Tensor) -> Tensor:
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1):
         z = logits.reshape(-1)
-        return torch.stack([torch.sigmoid(-z), torch.sigmoid(z)], dim=1)
+        logits = torch.stack([torch.zeros_like(z), z], dim=1)
     if logits.ndim != 2:
         raise ValueError(f"logits must be (N, K) or (N,), got shape {tuple(logits.shape)}")
     return logits.softmax(dim=1)
