@@ -1,6 +1,6 @@
 import pytest
 
-from greycard.audits.restoration.report import ReportConfig, fitted
+from greycard.audits.restoration.report import ReportConfig, choose_attribute
 from greycard.datasets.faces import FacesConfig
 from greycard.datasets.manifest import ManifestError
 from greycard.datasets.photos import PhotosConfig
@@ -24,26 +24,26 @@ def faces(tmp_path_factory):
 
 
 def test_faces_are_compared_by_race_with_the_papers_grouping(faces):
-    config = fitted(ReportConfig(), faces)
+    config = choose_attribute(ReportConfig(), faces)
     assert config.attribute == "race"
     assert config.findings == FindingsConfig()
 
 
 def test_other_data_is_compared_by_its_own_attribute(photographs):
-    config = fitted(ReportConfig(), photographs)
+    config = choose_attribute(ReportConfig(), photographs)
     assert config.attribute == "photograph"
     assert config.findings.attributes == ("photograph",)
     assert not config.findings.rules
 
 
 def test_a_chosen_attribute_and_a_crossed_one_are_taken(faces):
-    assert fitted(ReportConfig(attribute="skin_type"), faces).findings.attributes == ("skin_type",)
+    assert choose_attribute(ReportConfig(attribute="skin_type"), faces).findings.attributes == ("skin_type",)
     crossed = ReportConfig(findings=FindingsConfig(attributes=("race x lip_type", "race")))
-    assert fitted(crossed, faces).attribute == "race x lip_type"
+    assert choose_attribute(crossed, faces).attribute == "race x lip_type"
 
 
 def test_a_misspelt_attribute_is_named_with_near_matches(faces, photographs):
     with pytest.raises(ManifestError, match=r"'rase'.*'race'"):
-        fitted(ReportConfig(attribute="rase"), faces)
+        choose_attribute(ReportConfig(attribute="rase"), faces)
     with pytest.raises(ManifestError, match=r"'photo'.*'photograph'"):
-        fitted(ReportConfig(findings=FindingsConfig(attributes=("photo",))), photographs)
+        choose_attribute(ReportConfig(findings=FindingsConfig(attributes=("photo",))), photographs)

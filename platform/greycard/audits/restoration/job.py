@@ -10,7 +10,7 @@ from typing import ClassVar
 from greycard.audits.job import Report
 from greycard.audits.publishing import report_folder
 from greycard.audits.restoration.configs import RestorationAudit
-from greycard.audits.restoration.report import ReportConfig, ReportJob, fitted, make
+from greycard.audits.restoration.report import ReportConfig, ReportJob, choose_attribute, make
 from greycard.audits.restoration.run import AuditResult, run
 from greycard.audits.systems import SystemResult
 from greycard.datasets.manifest import Manifest
@@ -45,7 +45,7 @@ class AuditJob:
 
     def check(self, manifest: Manifest) -> None:
         """Check that the images have the attributes that the report compares groups by."""
-        fitted(self.report, manifest)
+        choose_attribute(self.report, manifest)
 
     def run(self, audit: RestorationAudit, on_system_done: Callable[[SystemResult], None]) -> AuditResult:
         """Run the audit, or what is left of it."""

@@ -100,7 +100,7 @@ def report(job: ReportJob) -> Reported:
         TrackingError: MLflow does not answer.
     """
     manifest = Manifest.load(job.shards)
-    fitted(job.config, manifest)
+    choose_attribute(job.config, manifest)
     table = read_audit(job.audit)
     with job_run(study=job.study, name=f"report {manifest.dataset}", directory=job.directory, config=job) as run:
         run.log_params({"manifest": manifest.digest, "dataset": manifest.dataset})
@@ -110,8 +110,8 @@ def report(job: ReportJob) -> Reported:
         return Reported(made.page, made.frames, run.run_id)
 
 
-def fitted(config: ReportConfig, manifest: Manifest) -> ReportConfig:
-    """Return the config with the attribute to group by settled, for a data set's own attributes.
+def choose_attribute(config: ReportConfig, manifest: Manifest) -> ReportConfig:
+    """Return the config with the attribute to group by, chosen among a data set's own where it names none.
 
     Raises:
         AuditError: the data set has no attribute to group by.
@@ -144,7 +144,7 @@ def make(job: ReportJob, table: pa.Table, manifest: Manifest, run_id: str) -> Re
         manifest: of the images.
         run_id: of the MLflow run, for the page.
     """
-    job = replace(job, config=fitted(job.config, manifest))
+    job = replace(job, config=choose_attribute(job.config, manifest))
     findings = summarise(table, manifest.attributes, job.config.findings)
     lines = headline(findings, job.config.attribute, job.config.findings.reference, job.config.pairs)
     return Report(

@@ -104,7 +104,7 @@ VERDICT_WORDS: Final = {
 }
 
 
-def bare(name: str) -> str:
+def measured_name(name: str) -> str:
     """Return a metric's name without where it was measured: ``metric/val/sigma_iou`` -> ``sigma_iou``."""
     return name.rsplit("/", 1)[-1]
 
@@ -112,9 +112,9 @@ def bare(name: str) -> str:
 def metric_word(name: str) -> Word:
     """Return what a search's metric is; one that is not known is called by its name."""
     if "accuracy/" in name:
-        return replace(ACCURACY, label=f"accuracy: {spell(bare(name))}")
-    known = SEARCH_WORDS.get(bare(name)) or DISPARITY_WORDS.get(bare(name))
-    return known or Word(label=spell(bare(name)), better=None)
+        return replace(ACCURACY, label=f"accuracy: {spell(measured_name(name))}")
+    known = SEARCH_WORDS.get(measured_name(name)) or DISPARITY_WORDS.get(measured_name(name))
+    return known or Word(label=spell(measured_name(name)), better=None)
 
 
 def measure_word(name: str) -> Word:
@@ -124,7 +124,7 @@ def measure_word(name: str) -> Word:
 
 def parameter_label(name: str) -> str:
     """Return a setting's name: ``param/lam`` -> ``λ``."""
-    last = bare(name).rsplit(".", 1)[-1]
+    last = measured_name(name).rsplit(".", 1)[-1]
     return PARAMETER_WORDS.get(last, spell(last))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greycard.reports.prediction.words import bare
+from greycard.reports.prediction.words import measured_name
 from greycard.schema import unknown
 
 METRIC: Final = "metric/"
@@ -27,7 +27,7 @@ def column(trials: pd.DataFrame, metric: str) -> str:
     for name in (metric, METRIC + metric):
         if name in there:
             return name
-    alike = [name for name in there if bare(name) == bare(metric)]
+    alike = [name for name in there if measured_name(name) == measured_name(metric)]
     if len(alike) == 1:
         return alike[0]
     raise ValueError(unknown("metric", metric, [name.removeprefix(METRIC) for name in there]))
@@ -35,7 +35,7 @@ def column(trials: pd.DataFrame, metric: str) -> str:
 
 def metrics(trials: pd.DataFrame) -> list[str]:
     """Return the columns of metrics, those of single seeds left out."""
-    return [name for name in trials.columns if name.startswith(METRIC) and not bare(name).startswith("seed")]
+    return [name for name in trials.columns if name.startswith(METRIC) and not measured_name(name).startswith("seed")]
 
 
 def parameters(trials: pd.DataFrame) -> list[str]:
@@ -86,7 +86,7 @@ def baseline_of(baseline: Mapping[str, float], metric: str) -> float:
     for name in (metric, metric.removeprefix(METRIC)):
         if name in baseline:
             return float(baseline[name])
-    alike = [float(value) for name, value in baseline.items() if bare(name) == bare(metric)]
+    alike = [float(value) for name, value in baseline.items() if measured_name(name) == measured_name(metric)]
     return alike[0] if len(alike) == 1 else float("nan")
 
 
@@ -97,7 +97,7 @@ def trade_off(trials: pd.DataFrame, goals: Goals, show: Sequence[str] = ()) -> t
     """
     if show:
         return tuple(show)
-    there = {bare(name) for name in metrics(trials)}
+    there = {measured_name(name) for name in metrics(trials)}
     if {"sigma_iou", "accuracy"} <= there:
         return "sigma_iou", "accuracy"
     return (goals[0][0], goals[1][0]) if len(goals) > 1 else ()

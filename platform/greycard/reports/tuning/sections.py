@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from greycard.reports.pages import Block, Picture, picture
 from greycard.reports.prediction.figures import lowered
 from greycard.reports.prediction.verdict import verdict as seeds_verdict
-from greycard.reports.prediction.words import bare, measure_word, metric_word, parameter_label, value_label
+from greycard.reports.prediction.words import measure_word, measured_name, metric_word, parameter_label, value_label
 from greycard.reports.tuning import figures, tables
 from greycard.reports.tuning.evidence import SearchPage
 from greycard.reports.tuning.frames import (
@@ -62,8 +62,8 @@ def check(page: SearchPage) -> None:
 def blocks(page: SearchPage) -> tuple[Block, ...]:
     """Return the blocks of a search."""
     lost = page.trials[page.trials["status"].isin((FAILED, STOPPED))]
-    told = {bare(name) for name in _told(page)}
-    others = [name for name in all_metrics(page.trials) if bare(name) not in told]
+    told = {measured_name(name) for name in _told(page)}
+    others = [name for name in all_metrics(page.trials) if measured_name(name) not in told]
     known = (tables.chosen(page.trials, page.goals, page.chosen, page.baseline),)
     return (
         Block(
