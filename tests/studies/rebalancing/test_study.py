@@ -193,7 +193,7 @@ def test_a_study_goes_on_after_a_failure_and_leaves_table_page_and_runs(job, cli
     page = left.page.read_text()
     for text in ("Syn data + bias loss", "Held-out images", left.notes[0]):
         assert text in page
-    assert "reads" in left.notes[0]
+    assert "labels" in left.notes[0]
     assert "times" in left.verdict
     for method, missing in left.shortfalls.items():
         made = Manifest.load(Path(job.directory) / FOLDERS[method] / "shards").counts["train"]["digit"]
