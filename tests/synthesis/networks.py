@@ -39,7 +39,7 @@ def write_models(folder):
     return generator, replace(CLASSIFIER, weights=str(folder / "classifier"))
 
 
-def stream_here(part, resources, ray, rows, *, resuming):
+def stream_here(part, resources, ray, left, total):
     """Do a part's work in this process: what Ray Data does, without its start-up."""
     stage = part.stage.build()
     written = {image_id for ids in written_ids(part.output) for image_id in ids}
