@@ -5,7 +5,7 @@
         --set search.concurrent=4 --set workers.num_gpus=1
     python -m jobs.tune faces_smile --resume
 
-One command writes the shards, trains a baseline a seed, searches (Ray Tune runs the trials, Optuna suggests them),
+One command writes the shards, trains a baseline per seed, searches (Ray Tune runs the trials, Optuna suggests them),
 chooses the best trial within the cost and the knee of the front, writes both as recipes (`python -m jobs.train
 DIRECTORY/best.yaml`), trains them again with several seeds, compares them with the baselines on the test split in hard
 decisions, registers them with the aliases best and knee, and writes DIRECTORY/report/index.html.

@@ -33,8 +33,8 @@ class StyleGan2BenchmarkConfig:
         base: feature maps times side at each resolution, at most ``most``.
         most: largest number of feature maps.
         latent: features of z and w.
-        batch: images a step.
-        steps: timed a round, after as many that are not.
+        batch: images per step.
+        steps: timed per round, after as many that are not.
         rounds: turns of each loop.
     """
 

@@ -34,7 +34,7 @@ class TuneConfig:
         trials: in each of the two.
         concurrent: trials at once.
         epochs: reports of a trial.
-        steps: optimiser steps an epoch; 300 take about two fifths of a second on one core, so that a trial takes two
+        steps: optimiser steps per epoch; 300 take about two fifths of a second on one core, so that a trial takes two
             (the shortest runs of ``tune_spaces.mnist_color`` take three).
         rounds: how often the pair is timed, in turn; the ratio is the median of theirs.
         seed: of the suggestions and of the training.

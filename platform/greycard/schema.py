@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# -- shards: one row an image ------------------------------------------------------------------------------------
+# -- shards: one row per image ------------------------------------------------------------------------------------
 IMAGE_ID: Final = "image_id"  # string, unique in the data set, stable
 IMAGE: Final = "image"  # binary: the encoded image (lossless unless the source is JPEG), or struct<bytes, path>
 SPLIT: Final = "split"  # string: train, val or test
@@ -28,7 +28,7 @@ BPP_TOTAL: Final = "bpp_total"  # float64 bits per pixel of payload and headers
 RATES: Final = (BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL)
 RECONSTRUCTION: Final = "reconstruction"  # binary: the restored image as PNG (reconstruction sets only)
 PREDICTION_PREFIX: Final = "pred_"  # pred_<task>: list<int8>, the class code by each classifier seed, -1 where failed
-PROBABILITY_PREFIX: Final = "prob_"  # prob_<task>: list<float64>, a probability a class; null where failed
+PROBABILITY_PREFIX: Final = "prob_"  # prob_<task>: list<float64>, a probability per class; null where failed
 
 OK: Final = "ok"
 FAILED: Final = "failed"

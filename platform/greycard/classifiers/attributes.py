@@ -20,7 +20,7 @@ class AttributeClassifier:
     Args:
         tasks: the attributes, in order.
         network: trained; it is put in evaluation mode and moved to ``device``.
-        compute_batch: images a forward pass at most.
+        compute_batch: images per forward pass at most.
         device: where it computes: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
     """
 
@@ -31,7 +31,7 @@ class AttributeClassifier:
         self._device = find_device(device)
         self._network = network.eval().to(self._device)
         self._compute_batch = compute_batch
-        self._steady: dict[tuple[int, int], int] = {}  # (height, width) -> images a forward pass
+        self._steady: dict[tuple[int, int], int] = {}  # (height, width) -> images per forward pass
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ class PredictorConfig:
             ``one_logit`` z with p(class 1) = sigmoid(z), as the published code of paper 002 has it.
         weights: URI of the trained weights, for ``build``.
         seed: seed of the initial weights.
-        compute_batch: images a forward pass of the built classifier at most.
+        compute_batch: images per forward pass of the built classifier at most.
         device: where the built classifier computes: ``cpu``, ``cuda``, ``cuda:1``, or ``auto``.
     """
 
@@ -91,7 +91,7 @@ class PredictorConfig:
         raise NotImplementedError
 
     def backbones(self) -> list[Backbone]:
-        """Return the fresh backbones, drawn from torch's generator: one, or one a task."""
+        """Return the fresh backbones, drawn from torch's generator: one, or one per task."""
         raise NotImplementedError
 
     def convention(self) -> InputConvention:

@@ -1,6 +1,6 @@
-"""The network of every predictor: an input convention, backbones, and a linear head an attribute.
+"""The network of every predictor: an input convention, backbones, and a linear head per attribute.
 
-``image -> input convention -> backbone -> features -> one linear head an attribute -> logits``
+``image -> input convention -> backbone -> features -> one linear head per attribute -> logits``
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,12 +50,12 @@ class InputConvention:
 
 
 class AttributeNetwork(nn.Module):
-    """Backbones and a linear head an attribute.
+    """Backbones and a linear head per attribute.
 
     Args:
         heads: attribute -> number of its logits: K, or 1 for a binary attribute with one logit z, p(class 1) =
             sigmoid(z).
-        backbones: one for all attributes, or one an attribute, in their order.
+        backbones: one for all attributes, or one per attribute, in their order.
         convention: what is done to pixels first.
     """
 

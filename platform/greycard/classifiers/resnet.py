@@ -1,6 +1,6 @@
-"""ResNet18 (He et al. 2016, table 1) with torchvision's parameter names, in any width, with a head a task.
+"""ResNet18 (He et al. 2016, table 1) with torchvision's parameter names, in any width, with a head per task.
 
-``image -> input convention -> conv1 .. layer4 -> mean over positions -> one linear head a task -> logits``
+``image -> input convention -> conv1 .. layer4 -> mean over positions -> one linear head per task -> logits``
 
 At ``width=64`` the backbone's parameters have the names and shapes of torchvision's ``resnet18`` without its ``fc``, so
 ImageNet weights load into it.
@@ -120,7 +120,7 @@ class ResNetConfig(PredictorConfig):
         width: channels of the first stage; 64 is ResNet18.
         stem: ``imagenet`` is ResNet18's (a quarter of the size before the first stage); ``small`` keeps half, for
             features that are a few pixels wide.
-        shared: one backbone with a head a task, instead of a backbone a task.
+        shared: one backbone with a head per task, instead of a backbone per task.
         pixels: ``unit`` divides 8-bit values by 255, ``bytes`` leaves them at 0..255.
         resize: side in pixels to which images are resized first; 0 leaves them.
         pretrained: URI of a file with torchvision's ImageNet state dict, the start of training; "" is from scratch.
@@ -153,7 +153,7 @@ class ResNetConfig(PredictorConfig):
         return {name: getattr(self, name) for name in names} | order
 
     def backbones(self) -> list[Backbone]:
-        """Return one ResNet18, or one a task."""
+        """Return one ResNet18, or one per task."""
         return [ResNetBackbone(self.width, self.stem) for _ in range(1 if self.shared else len(self.tasks))]
 
     def convention(self) -> InputConvention:

@@ -1,6 +1,6 @@
 """ResNet-32 for images of about 32 px: He et al. 2016, "Deep residual learning", section 4.2 (CIFAR-10).
 
-``image -> 3x3 convolution -> 3 stages of 5 blocks: 32, 16, 8 px -> mean over positions -> one linear head a task``
+``image -> 3x3 convolution -> 3 stages of 5 blocks: 32, 16, 8 px -> mean over positions -> one linear head per task``
 
 Shortcuts have no parameters (option A), so at ``width=16`` with one head of ten classes there are 464,154 parameters
 (0.46 M in the paper's table 6).

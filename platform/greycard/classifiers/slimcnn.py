@@ -3,7 +3,7 @@
 Sharma and Foroosh, "Slim-CNN: A light-weight CNN for face attribute prediction" (2020), with the sizes of the
 published code of paper 002::
 
-    image -> stem -> pool -> 4 x (slim module -> pool) -> mean over positions -> one linear head a task
+    image -> stem -> pool -> 4 x (slim module -> pool) -> mean over positions -> one linear head per task
     slim module:  x -> squeeze f, expand 8f -> + 1x1(x) -> squeeze f, expand 8f -> depthwise 3x3 -> 1x1 -> 3f
 
 Every convolution is followed by batch norm and ReLU. With 40 heads of one logit it has 571,304 parameters.

@@ -145,7 +145,7 @@ def _codec(arguments: argparse.Namespace) -> Codec:
 
 
 def _show(files: Sequence[FileStatus]) -> int:
-    """Print a line a file; returns 1 if one failed."""
+    """Print a line per file; returns 1 if one failed."""
     for file in files:
         place = f"{file.source} -> {file.target}" if file.target else str(file.source)
         print(f"{file.status}  {place}  {file.detail or file.error}")

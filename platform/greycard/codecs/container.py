@@ -3,7 +3,7 @@
     "gc" | version | codec id | fingerprint (4) | point (float32) | H | W | lengths of all strings but the last
          | strings ... | CRC-32 of everything before (4)
 
-H, W and lengths are variable-length integers (7 bits a byte), so a 64-pixel image pays 19 to 21 bytes. All of
+H, W and lengths are variable-length integers (7 bits per byte), so a 64-pixel image pays 19 to 21 bytes. All of
 it counts in ``bits_total``.
 """
 
@@ -27,7 +27,7 @@ class Container(NamedTuple):
     """What a file holds.
 
     Attributes:
-        codec_id: 0..255, one a codec family.
+        codec_id: 0..255, one per codec family.
         fingerprint: 4 bytes that name the weights (or the options) which the decoder must have.
         point: the operating point as float32.
         height: pixels of the image, before any padding.

@@ -24,7 +24,7 @@ class GaussianMixAttnConfig(HyperpriorBaseConfig):
     """Residual blocks and attention with a context model; ``channels`` is (N,).
 
     ``x -> g_a (residual, attention) -> y -> h_a -> z -> Q -> z_hat -> h_s``; y position by position
-    (``AutoregressiveCoder``, one Gaussian a latent); ``y_hat -> g_s (attention, sub-pixel)``
+    (``AutoregressiveCoder``, one Gaussian per latent); ``y_hat -> g_s (attention, sub-pixel)``
     """
 
     kind: Literal["gaussian_mix_attn"] = "gaussian_mix_attn"

@@ -8,7 +8,7 @@ two totals are offered. Total bits are, as for every codec, 8 x the bytes that `
     tables="in_file"   container + the complete JPEG file, as Pillow writes it
     tables="once"      container + the scan alone: the decoder holds the tables already (T.81's abbreviated format)
 
-The container (``container.overhead``) is 18 bytes up to 127 pixels a side and one more for each longer side. Payload
+The container (``container.overhead``) is 18 bytes up to 127 pixels per side and one more for each longer side. Payload
 bits are the scan's bytes in both.
 """
 

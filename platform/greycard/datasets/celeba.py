@@ -70,7 +70,7 @@ class CelebAConfig(Source):
         return dict.fromkeys(self.names or ATTRIBUTES, CLASSES)
 
     def index(self) -> pa.Table:
-        """Return one row an image of the attribute list."""
+        """Return one row per image of the attribute list."""
         (folder,) = require(self.root, [_IMAGES], what=FETCH)
         folder = folder / _IMAGES if (folder / _IMAGES).is_dir() else folder  # as some mirrors unpack it
         path, table = _read_list(self.root, "list_attr_celeba", tuple(self.attributes()))

@@ -40,7 +40,7 @@ def choose_colors(
     equal class counts the colours therefore keep about their shares at any correlation.
 
     Args:
-        keys: one key an image; the choice depends on (seed, key, class) and on no other image.
+        keys: one key per image; the choice depends on (seed, key, class) and on no other image.
         classes: (N,) class codes.
         num_classes: K.
         shares: of the colours; they sum to 1.

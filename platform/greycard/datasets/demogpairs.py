@@ -1,7 +1,7 @@
 """DemogPairs (Hupont and Fernandez 2019): 10,800 faces, 600 identities x 18, six folds of race and gender.
 
 Six text files, ``Asian_Females.txt`` ... ``White_Males.txt``, with the columns ``db_code`` (the source data set) and
-``image_path`` (``{identity}/{image}``), and the images in one folder an identity.
+``image_path`` (``{identity}/{image}``), and the images in one folder per identity.
 """
 
 from dataclasses import dataclass

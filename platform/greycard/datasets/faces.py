@@ -154,8 +154,8 @@ def render(labels: Mapping[str, Codes], seeds: Seeds, identity_seeds: Seeds, siz
     Args:
         labels: the six phenotypes of ``schema.PHENOTYPES``, each (N,) class codes; likewise, where they are to be
             drawn, ``smile`` and ``age_group`` of ``TARGETS``; other names are ignored.
-        seeds: (N,) uint64, one an image: pose, light, background, headwear, camera.
-        identity_seeds: (N,) uint64, one an identity: bone structure, exact skin tone, hair shape.
+        seeds: (N,) uint64, one per image: pose, light, background, headwear, camera.
+        identity_seeds: (N,) uint64, one per identity: bone structure, exact skin tone, hair shape.
         size: side in pixels, 16..1024.
 
     Returns:

@@ -1,6 +1,6 @@
 """FFHQ (Karras, Laine and Aila 2019) in its published layout: 70,000 faces; no labels of people come with it.
 
-``thumbnails128x128/00000/00000.png`` (or ``images1024x1024/``), a folder a thousand images, and
+``thumbnails128x128/00000/00000.png`` (or ``images1024x1024/``), a folder per thousand images, and
 ``ffhq-dataset-v2.json``, which names the first 60,000 training and the rest validation. Age, gender or race come from a
 table of one's own with a column of image numbers, as FFHQ-Aging (Or-El et al. 2020) publishes ages and genders.
 """
@@ -28,7 +28,7 @@ class FfhqConfig(Source):
 
     Attributes:
         root: the folder that holds ``images``.
-        images: the folder of images relative to ``root``: flat, or a folder a thousand.
+        images: the folder of images relative to ``root``: flat, or a folder per thousand.
         metadata: the published JSON, relative to ``root``; it gives the split and is passed over where it is absent.
         labels: a .csv or .parquet table, relative to ``root`` or absolute; "" gives no labels.
         number: the table's column of image numbers (``17``, ``00017`` or ``00017.png``).
@@ -56,7 +56,7 @@ class FfhqConfig(Source):
         return class_sets(self.classes, self.columns, self._table)
 
     def index(self) -> pa.Table:
-        """Return one row an image of the JSON, or of the folder where there is no JSON, sorted by number."""
+        """Return one row per image of the JSON, or of the folder where there is no JSON, sorted by number."""
         (folder,) = require(self.root, [self.images], what=FETCH)
         paths = {int(path.stem): path for path in folder.rglob("*.png") if path.stem.isdecimal()}
         splits = self._splits()

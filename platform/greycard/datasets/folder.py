@@ -1,4 +1,4 @@
-"""Any folder of images: flat, one subfolder a class, or split folders of class folders.
+"""Any folder of images: flat, one subfolder per class, or split folders of class folders.
 
 Files whose names end like an image (``pixels.EXTENSIONS``) are read, whatever is inside them; hidden files and other
 names are passed over.
@@ -46,7 +46,7 @@ class FolderConfig(Source):
         return {self.attribute: self.classes or tuple(sorted({path.parts[place] for path in self._images()}))}
 
     def index(self) -> pa.Table:
-        """Return one row an image, sorted by path."""
+        """Return one row per image, sorted by path."""
         images = self._images()
         columns = {
             IMAGE_ID: [path.as_posix() for path in images],

@@ -64,7 +64,7 @@ class HuggingFaceConfig(Source):
         return {name: named[name] for name in chosen}
 
     def index(self) -> pa.Table:
-        """Return one row an image with its file, row group and offset."""
+        """Return one row per image with its file, row group and offset."""
         attributes = self.attributes()
         return pa.concat_tables([self._index_of(file, name, attributes) for file, name in self._files().items()])
 

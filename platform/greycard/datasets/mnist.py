@@ -100,7 +100,7 @@ class MnistConfig(Source):
         return attributes | ({COLOR: self.colors} if self.colored else {})
 
     def index(self) -> pa.Table:
-        """Return one row an image in file order: the digits come one after the other, 500 of each."""
+        """Return one row per image in file order: the digits come one after the other, 500 of each."""
         _, digits = _read(mnist_path(self.path))
         rows = np.flatnonzero(np.arange(len(digits)) % PER_DIGIT < self.per_digit)
         digits = digits[rows]

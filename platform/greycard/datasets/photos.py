@@ -41,7 +41,7 @@ class PhotosConfig(Source):
     Attributes:
         size: side of a tile in pixels.
         names: which of ``PHOTOGRAPHS``, in the order of their codes.
-        limit: tiles a photograph at most, evenly spread over it; 0 takes all.
+        limit: tiles per photograph at most, evenly spread over it; 0 takes all.
     """
 
     kind: Literal["photos"] = "photos"
@@ -63,7 +63,7 @@ class PhotosConfig(Source):
         return {PHOTOGRAPH: self.names}
 
     def index(self) -> pa.Table:
-        """Return one row a tile: its photograph and its place (``row`` and ``column`` in tiles)."""
+        """Return one row per tile: its photograph and its place (``row`` and ``column`` in tiles)."""
         ids, names, paths, tops, lefts = [], [], [], [], []
         for name in self.names:
             path = photograph_path(name)

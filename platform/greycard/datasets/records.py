@@ -86,9 +86,9 @@ class Source(ABC):
 
     @abstractmethod
     def index(self) -> pa.Table:
-        """Return one row an image, without pixels.
+        """Return one row per image, without pixels.
 
-        Columns: ``image_id``, one string column an attribute (null: not labelled), optionally ``split`` and
+        Columns: ``image_id``, one string column per attribute (null: not labelled), optionally ``split`` and
         ``identity``, and whatever ``load`` needs to find the image.
 
         Raises:

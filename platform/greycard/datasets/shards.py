@@ -1,4 +1,4 @@
-"""Shards: Parquet files of one row an image, and a manifest beside them.
+"""Shards: Parquet files of one row per image, and a manifest beside them.
 
 ``source -> index -> checks -> subset -> split -> row groups of encoded images -> Parquet files -> manifest.json``
 
@@ -79,9 +79,9 @@ def write_shards(
         directory: a local folder or ``s3://bucket/folder``.
         split: how rows are split; None is ``SplitConfig()``.
         subset: which rows are kept; None keeps all.
-        rows_per_shard: images a file.
-        row_group_rows: images a row group (the smallest part that a reader can take).
-        threads: that read or draw images; 0 takes one a CPU, up to 8. The files do not depend on it.
+        rows_per_shard: images per file.
+        row_group_rows: images per row group (the smallest part that a reader can take).
+        threads: that read or draw images; 0 takes one per CPU, up to 8. The files do not depend on it.
         overwrite: replace shards of another config.
         progress: show how far it is.
 

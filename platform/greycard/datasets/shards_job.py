@@ -19,9 +19,9 @@ class ShardsJob:
         directory: a local folder or ``s3://bucket/folder``.
         split: which rows train, validate and test.
         subset: which rows are kept.
-        rows_per_shard: images a file.
-        row_group_rows: images a row group, the smallest part that a reader takes.
-        threads: that read or draw images; 0 takes one a CPU, up to 8.
+        rows_per_shard: images per file.
+        row_group_rows: images per row group, the smallest part that a reader takes.
+        threads: that read or draw images; 0 takes one per CPU, up to 8.
         overwrite: replace shards of another configuration in the same folder.
     """
 

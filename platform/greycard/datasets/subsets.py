@@ -1,4 +1,4 @@
-"""Chosen rows of a data set: only some groups, a cell thinned, equal counts a class in a test set, or a long tail."""
+"""Chosen rows of a data set: only some groups, a cell thinned, equal counts per class in a test set, or a long tail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from greycard.schema import IMAGE_ID, SPLIT, SPLITS, unknown
 class LongTailConfig:
     """Counts that fall from class to class: class i of K keeps ``int(head * beta ** (i / (K - 1)))`` rows.
 
-    With 5,000 a class and beta 0.1 that is the 20,431 images of CIFAR-10 LT in paper 004 (section 5.2).
+    With 5,000 per class and beta 0.1 that is the 20,431 images of CIFAR-10 LT in paper 004 (section 5.2).
 
     Attributes:
         attribute: whose classes, the first being the head.
@@ -82,8 +82,8 @@ class SubsetConfig:
 
     Attributes:
         keep: attribute -> the classes to keep, in every split: ``{"race": ("African",)}``. Class sets do not change.
-        attribute: balance this attribute: equal counts a class, chosen by hash. "" balances nothing.
-        per_class: images a class and split; 0 takes as many as the rarest class (of those kept) has.
+        attribute: balance this attribute: equal counts per class, chosen by hash. "" balances nothing.
+        per_class: images per class and split; 0 takes as many as the rarest class (of those kept) has.
         splits: the splits to balance; the others stay whole.
         seed: another seed chooses other rows.
         longtail: give one attribute's classes falling counts; None does not.
@@ -163,7 +163,7 @@ def thin(index: pa.Table, attributes: dict[str, tuple[str, ...]], config: Subset
 
 
 def balance(index: pa.Table, attributes: dict[str, tuple[str, ...]], config: SubsetConfig) -> pa.Table:
-    """Return the index with equal counts a class in the splits that the config names, in the order it came in.
+    """Return the index with equal counts per class in the splits that the config names, in the order it came in.
 
     Args:
         index: a checked index with its final ``split`` column.
@@ -195,7 +195,7 @@ def balance(index: pa.Table, attributes: dict[str, tuple[str, ...]], config: Sub
 
 
 def long_tail(index: pa.Table, attributes: dict[str, tuple[str, ...]], config: SubsetConfig) -> pa.Table:
-    """Return the index with falling counts a class in the splits that the config names, in the order it came in.
+    """Return the index with falling counts per class in the splits that the config names, in the order it came in.
 
     Args:
         index: a checked index with its final ``split`` column.

@@ -1,4 +1,4 @@
-"""Any data set with a CSV or Parquet table: one row an image, columns named by the config."""
+"""Any data set with a CSV or Parquet table: one row per image, columns named by the config."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -50,7 +50,7 @@ class UtkFaceConfig(Source):
         return {"age_group": AGE_GROUPS, "gender": GENDERS, "race": RACES}
 
     def index(self) -> pa.Table:
-        """Return one row an image whose name has all fields, sorted by name (the order of the published split)."""
+        """Return one row per image whose name has all fields, sorted by name (the order of the published split)."""
         folder, faces, skipped = self._faces()
         if skipped:
             _log.warning("UTKFace: %d files whose names lack a field are left out: %s", len(skipped), examples(skipped))

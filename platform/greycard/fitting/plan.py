@@ -17,7 +17,7 @@ from greycard.fitting.kinds.predictors import PredictorTraining
 from greycard.fitting.task import WEIGHTS
 from greycard.streaming.cluster import SessionConfig
 
-MODELS: Final = "models"  # the folder of a job's directory that holds a folder a model
+MODELS: Final = "models"  # the folder of a job's directory that holds a folder per model
 
 AnyTraining = CodecTraining | ParityCodecTraining | ClassifierTraining | PredictorTraining | GeneratorTraining
 Training = Annotated[AnyTraining, BY_KIND]
@@ -29,8 +29,8 @@ class WorkersConfig:
     """What the Ray task, or each of the Ray Train workers, of a model gets.
 
     Attributes:
-        num_cpus: CPUs a process, and torch threads (at least one).
-        num_gpus: GPUs a process, or a share of one; set ``device`` of the loops too.
+        num_cpus: CPUs per process, and torch threads (at least one).
+        num_gpus: GPUs per process, or a share of one; set ``device`` of the loops too.
         processes: processes that train one model together, through Ray Train, to the numbers of a single one; each
             takes its share of every batch. Classifiers and predictors only.
         parallel: models trained at once at most; 0 leaves it to Ray, or is one at a time with several processes.
@@ -61,7 +61,7 @@ class TrainJob:
 
     Attributes:
         study: the MLflow experiment.
-        directory: of this job; a folder a model is made in ``models/``.
+        directory: of this job; a folder per model is made in ``models/``.
         shards: URI of the images, for models that name none of their own; the splits train and val are used.
         models: codec chains and sets of classifiers.
         size: height and width at which images are used.

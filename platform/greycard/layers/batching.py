@@ -23,7 +23,7 @@ def fixed_batches(images: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
 
     Args:
         images: (N, ...), N >= 0.
-        size: images a batch, >= 1.
+        size: images per batch, >= 1.
 
     Raises:
         ValueError: ``size`` is not positive.
@@ -48,7 +48,7 @@ def steady_size(compute: Callable[[Tensor], Sequence[Tensor]], shape: Sequence[i
     Args:
         compute: (size, *shape) uint8 -> tensors of ``size`` rows.
         shape: (C, H, W) of an image.
-        size: images a batch at most.
+        size: images per batch at most.
     """
     random = torch.Generator().manual_seed(0)
     colors = torch.randint(0, 256, (_PROBES, shape[0], 1, 1), generator=random)
@@ -75,7 +75,7 @@ class RowWise:
 
     Attributes:
         reference: the function on one row, ``(1, ...) tensors -> (1, ...) tensor``; it defines the result.
-        max_rows: rows a group at most, >= 1.
+        max_rows: rows per group at most, >= 1.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class RowWise:
         Args:
             reference: the function; its outputs' first axis is the rows.
             faster: other ways to compute the same on many rows, used for groups where they give the same bits.
-            max_rows: rows a group at most.
+            max_rows: rows per group at most.
             plans: what trials found, shared between networks of one architecture.
             name: the layer's name in ``plans``.
         """
@@ -165,7 +165,7 @@ def make_row_wise(network: nn.Module, max_rows: int, plans: "Plans | None" = Non
 
     Args:
         network: its children are replaced, however deep.
-        max_rows: rows a group at most.
+        max_rows: rows per group at most.
         plans: shared between networks of one architecture, so that only the first one is tried.
         name: the network's own name in ``plans``.
     """
@@ -178,7 +178,7 @@ def make_row_wise(network: nn.Module, max_rows: int, plans: "Plans | None" = Non
             make_row_wise(layer, max_rows, plans, path)
 
 
-Plan = tuple[tuple[int, int], ...]  # (rows a group, which function), largest group first, down to 1
+Plan = tuple[tuple[int, int], ...]  # (rows per group, which function), largest group first, down to 1
 Plans = dict[tuple[object, ...], Plan]
 
 _SINGLE: Plan = ((1, -1),)

@@ -5,7 +5,7 @@ table keeps sums, not means, so tables of batches or of workers add up and give 
 
     logits -> probabilities q -> J[a, b, c] = 1/N · sum_n q_n(a) · 1[label_n = b] · 1[group_n = c] -> loss
 
-A sensitive attribute that is several attributes crossed arrives as one code a row, in the order of
+A sensitive attribute that is several attributes crossed arrives as one code per row, in the order of
 ``greycard.metrics.by_group.cross`` (the first attribute varies slowest).
 """
 
@@ -18,7 +18,7 @@ UNKNOWN = -1  # the code of an unknown label or group
 
 
 def class_probabilities(logits: Tensor) -> Tensor:
-    """Return the (N, K) probabilities of a head: softmax of (N, K) logits, or sigmoid of one logit a row.
+    """Return the (N, K) probabilities of a head: softmax of (N, K) logits, or sigmoid of one logit per row.
 
     One logit z means p(class 1) = sigmoid(z). The paper's published code gives the cross-entropy of such a head
     sigmoid(2z) and the fairness losses sigmoid(z); here it is always sigmoid(z), computed as the softmax of (0, z):

@@ -2,7 +2,7 @@
 
 Every measure is a *mean of ratios of sums*. An image adds a numerator and a denominator to each of a measure's
 components; a group's value is the mean of the components' ratios. A plain mean has one component (value, 1); macro
-recall has one a class (right and of this class, of this class). Sums over groups, over resampled identities and over
+recall has one per class (right and of this class, of this class). Sums over groups, over resampled identities and over
 permuted groups are then the same few matrix products for every measure (``greycard.metrics.significance``).
 
 Values by group have no bounds or direction of their own; a group without a counted row is NaN with count 0, is never

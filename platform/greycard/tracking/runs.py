@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KEY_TAG: Final = "greycard.key"  # names a run within its parent, so that a resumed job finds it again
 ERROR_TAG: Final = "greycard.error"
 PARENT_TAG: Final = "mlflow.parentRunId"
-_BATCH: Final = 100  # params and tags a call; the store refuses more
+_BATCH: Final = 100  # params and tags per call; the store refuses more
 _METRICS: Final = 1000
 
 

@@ -60,7 +60,7 @@ def training_batches(
 
     Args:
         data: at least one image.
-        batch_size: images a batch; what an incomplete last batch leaves out differs from epoch to epoch.
+        batch_size: images per batch; what an incomplete last batch leaves out differs from epoch to epoch.
         seed: of the run.
         epoch: 0-based.
         first: 0-based batch to start from.

@@ -46,7 +46,7 @@ class LoopConfig:
 
     Attributes:
         epochs: at most so many passes over the training images.
-        batch_size: images a step.
+        batch_size: images per step.
         patience: stop after so many epochs without a lower validation loss; 0 never stops early.
         clip_norm: largest Euclidean norm of the gradient; 0 leaves it.
         ema: decay of the averaged weights, which are then the ones validated and kept; 0 keeps the last ones.
@@ -107,7 +107,7 @@ class FitResult(NamedTuple):
     """What a run came to.
 
     Attributes:
-        history: one mapping an epoch: train/<part>, val/<part>, learning_rate.
+        history: one mapping per epoch: train/<part>, val/<part>, learning_rate.
         best_epoch: 0-based epoch whose weights the network now has.
         best_loss: its validation loss.
         steps: optimiser steps done.

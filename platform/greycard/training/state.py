@@ -54,7 +54,7 @@ class TrainingState:
         batch: batches of that epoch already done.
         step: optimiser steps done.
         sums: the training means of that epoch, so far.
-        history: one mapping an epoch done.
+        history: one mapping per epoch done.
         finished: why the run ended (``epochs`` or ``patience``), "" while it has not.
     """
 

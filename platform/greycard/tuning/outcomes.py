@@ -1,4 +1,4 @@
-"""What came out of a search: one row a trial, the Pareto front, the best trial within bounds and the knee."""
+"""What came out of a search: one row per trial, the Pareto front, the best trial within bounds and the knee."""
 
 from dataclasses import dataclass, field
 

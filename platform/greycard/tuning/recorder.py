@@ -1,6 +1,6 @@
 """The records that people look at (MLflow children, event files), kept beside the runs in a thread of their own.
 
-Ray Tune hands every report to its driver and waits: a store that takes 30 ms a call would hold all trials. Here the
+Ray Tune hands every report to its driver and waits: a store that takes 30 ms per call would hold all trials. Here the
 driver leaves a report in a queue; every two seconds, and when a trial ends, the thread makes one batched call of what a
 trial has reported.
 """

@@ -166,7 +166,7 @@ def open_study(
     Raises:
         StudyError: the storage does not answer, or the name belongs to another search.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print a line a trial
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print a line per trial
     url = config.storage or f"sqlite:///{directory / 'optuna.db'}"
     plan = _plan(space, goals, config, identity, directory)
     storage = _open_storage(url)

@@ -1,4 +1,4 @@
-"""TensorBoard event files, one folder a run of a search: ``tensorboard --logdir <directory>/tensorboard``."""
+"""TensorBoard event files, one folder per run of a search: ``tensorboard --logdir <directory>/tensorboard``."""
 
 import json
 import math

@@ -59,7 +59,7 @@ def _blur(plane: Values, spread: Values) -> Values:
 
 
 def noise_levels(seeds: Seeds, shape: tuple[int, int, int], deviation: Values) -> list[Values]:
-    """Draw sensor noise for three channels, in display levels: a hash of (seed, pixel), two bytes a value."""
+    """Draw sensor noise for three channels, in display levels: a hash of (seed, pixel), two bytes per value."""
     n, h, w = shape
     pixel = np.arange(h * w, dtype=np.uint64).reshape(1, h, w) * np.uint64(0xD1B54A32D192ED03)
     words = mix(derive(seeds, "grain")[:, None, None] + pixel)

@@ -1,6 +1,6 @@
 """The drawing surface: planes of surface colour and of light, soft-edged masks, and smooth noise to sample.
 
-Everything is float32 in (N, H, W) planes; what varies an image only is (N, 1, 1). Sizes are in head units: at scale 1
+Everything is float32 in (N, H, W) planes; what varies per image only is (N, 1, 1). Sizes are in head units: at scale 1
 the image spans -1..1 in both directions, x to the right, y down.
 """
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 Seeds = NDArray[np.uint64]
-Values = NDArray[Any]  # float32 planes (N, h, w), or (N, 1, 1) where a value varies an image only
+Values = NDArray[Any]  # float32 planes (N, h, w), or (N, 1, 1) where a value varies per image only
 
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 _MASK: Final = (1 << 64) - 1
@@ -28,13 +28,13 @@ def mix(values: Seeds) -> Seeds:
 
 
 def derive(seed: Seeds, name: str) -> Seeds:
-    """Return one new seed a seed, named."""
+    """Return one new seed per seed, named."""
     key = (zlib.crc32(name.encode()) * _GOLDEN) & _MASK
     return mix(mix(seed) ^ np.uint64(key))
 
 
 def uniform64(seed: Seeds, name: str) -> NDArray[np.float64]:
-    """Return one float64 in (0, 1) a seed, at 53 bits."""
+    """Return one float64 in (0, 1) per seed, at 53 bits."""
     words = derive(seed, name) >> np.uint64(11)
     return (words.astype(np.float64) + 0.5) * 2.0**-53
 
@@ -83,7 +83,7 @@ class Draws:
         return _pixels((self._uniform(name) < limit).astype(np.float64))
 
     def choice(self, name: str, table: Values) -> Values:
-        """Draw one row of a (K, C) table a seed: (N, C)."""
+        """Draw one row of a (K, C) table per seed: (N, C)."""
         return table[(self._uniform(name) * len(table)).astype(np.int64)]
 
     def _uniform(self, name: str) -> NDArray[np.float64]:

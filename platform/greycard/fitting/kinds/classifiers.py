@@ -19,7 +19,7 @@ class ClassifierTraining(TrainingKind[ClassifierConfig]):
         name: of the set, unique within the job.
         classifier: the classifier; its ``tasks`` are what is trained, its ``seed`` and ``weights`` are ignored.
         seeds: a model each, with these initial weights and orders of the images.
-        a_model: ``task`` trains a model a task and seed, ``all`` one with all tasks a seed.
+        a_model: ``task`` trains a model per task and seed, ``all`` one with all tasks per seed.
         loop: how each is trained.
         label_smoothing: of the cross-entropy.
         class_weighting: of the cross-entropy, from the training split's counts by class index; "none" weighs all alike.

@@ -19,7 +19,7 @@ SEED = "{seed}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorTraining(TrainingKind[StyleGan2Config]):
-    """A generator a seed, called ``<name>-seed<seed>``.
+    """A generator per seed, called ``<name>-seed<seed>``.
 
     Attributes:
         name: of the set, unique within the job.

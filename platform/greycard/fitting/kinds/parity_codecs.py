@@ -1,4 +1,4 @@
-"""Codecs trained with a parity term: a baseline a seed, and from its weights a model a setting of λ and μ."""
+"""Codecs trained with a parity term: a baseline a seed, and from its weights a model per setting of λ and μ."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from greycard.training.objectives.parity import ParityRateDistortion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParityCodecTraining(TrainingKind[LearnedCodec]):
-    """A baseline a seed, and a fine-tuned codec a seed and setting, which starts from it with a fresh optimiser.
+    """A baseline per seed, and a fine-tuned codec per seed and setting, which starts from it with a fresh optimiser.
 
     Models are called ``<name>-seed<seed>`` and ``<name>-lam<λ>-mu<μ>-seed<seed>``.
 

@@ -1,4 +1,4 @@
-"""Predictors under fairness losses: a baseline a seed, and from its weights a model a loss and λ (paper 002)."""
+"""Predictors under fairness losses: a baseline a seed, and from its weights a model per loss and λ (paper 002)."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -19,7 +19,7 @@ from greycard.training.objectives.fair_prediction import FairPrediction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorTraining(TrainingKind[ClassifierConfig]):
-    """A baseline a seed, and a fair phase a seed and fairness loss, which starts from it with a fresh optimiser.
+    """A baseline per seed, and a fair phase per seed and fairness loss, which starts from it with a fresh optimiser.
 
     Models are called ``<name>-seed<seed>`` and ``<name>-<loss>-lam<λ>-seed<seed>``.
 

@@ -50,11 +50,11 @@ class StyleGan2Config:
         base: feature maps times side at each resolution, at most ``most``.
         most: largest number of feature maps.
         architecture: of the discriminator: ``resnet``, or ``orig`` without shortcuts.
-        group: images a group of the discriminator's minibatch standard deviation.
+        group: images per group of the discriminator's minibatch standard deviation.
         truncation: ψ in [0, 1]: how far ``generate`` keeps w from its average; 1 leaves it.
         weights: URI of the trained weights, for ``build``.
         seed: seed of the initial weights.
-        compute_batch: images a forward pass of ``generate``.
+        compute_batch: images per forward pass of ``generate``.
         device: where ``generate`` computes: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for CUDA where there is one.
     """
 
@@ -136,7 +136,7 @@ class StyleGan2Config:
 
 
 class StyleGan2:
-    """A trained generator: ``latents of a space -> w a layer -> synthesis with fixed noise -> 8-bit images``.
+    """A trained generator: ``latents of a space -> w per layer -> synthesis with fixed noise -> 8-bit images``.
 
     An image depends on its own latent only: noise is a constant of the model, and batches have one size.
     """
@@ -188,7 +188,7 @@ class StyleGan2:
 
         Args:
             latents: (N, *shape(space)).
-            space: ``z``, ``w`` (one style for all layers) or ``w+`` (one a layer).
+            space: ``z``, ``w`` (one style for all layers) or ``w+`` (one per layer).
             truncation: ψ, instead of the config's; applies to w and w+ as well.
         """
         expected = self.shape(space)

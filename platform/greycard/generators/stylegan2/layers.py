@@ -166,7 +166,7 @@ class MinibatchStd(nn.Module):
     (M = N / group).
 
     Args:
-        group: images a group; a batch that it does not divide takes the largest smaller size that does (of a batch of
+        group: images per group; a batch that it does not divide takes the largest smaller size that does (of a batch of
             7 that is 1, and the channel is constant: take another batch).
     """
 

@@ -154,7 +154,7 @@ class GeneratorNetwork(nn.Module):
         latent: Z, features of z.
         styles: W, features of w.
         mapping: layers of the mapping network.
-        base: feature maps times side, up to ``most`` a resolution.
+        base: feature maps times side, up to ``most`` per resolution.
         most: largest number of feature maps.
     """
 
@@ -205,14 +205,14 @@ class DiscriminatorBlock(nn.Module):
 
 
 class DiscriminatorNetwork(nn.Module):
-    """``image -> from RGB -> a block a resolution down to 4x4 -> minibatch std -> convolution -> score``.
+    """``image -> from RGB -> a block per resolution down to 4x4 -> minibatch std -> convolution -> score``.
 
     Args:
         size: side of the image in pixels.
         base: feature maps times side.
         most: largest number of feature maps.
         architecture: ``resnet`` blocks, or ``orig`` ones without shortcut (StyleGAN2-ADA for CIFAR-10).
-        group: images a group of the minibatch standard deviation.
+        group: images per group of the minibatch standard deviation.
     """
 
     def __init__(self, *, size: int, base: int, most: int, architecture: Architecture, group: int) -> None:

@@ -53,7 +53,7 @@ class Lpips(Described):
     Attributes:
         net: the backbone; "alex" is the one that LPIPS is usually reported with.
         weights: local file with torchvision's state dict of the backbone; "" = where torchvision keeps downloads.
-        compute_batch: images a forward pass, always this many (the last ones padded), so that results don't depend on
+        compute_batch: images per forward pass, always this many (the last ones padded), so that results don't depend on
             how images are batched.
         device: where it runs.
     """

@@ -73,7 +73,7 @@ class Shares(NamedTuple):
         counts: (K,) int64 images by arg max.
         hard: (K,) shares by arg max, of all images.
         soft: (K,) mean probabilities, of all images.
-        hard_splits: (S, K) the same a split.
+        hard_splits: (S, K) the same per split.
         soft_splits: (S, K).
     """
 
@@ -110,7 +110,7 @@ def sampling_floor(classes: int, images: float) -> float:
 
 
 class Discrepancy(NamedTuple):
-    """Mean and (population) standard deviation over splits, images a split, splits, and the sampling floor there."""
+    """Mean and (population) standard deviation over splits, images per split, splits, and the sampling floor there."""
 
     mean: float
     sd: float

@@ -97,7 +97,7 @@ def kernel_distance(
         first: (N, F).
         second: (M, F).
         subsets: how many pairs of subsets are drawn, each without replacement.
-        subset: images a subset; at most the smaller set, which is then compared as a whole.
+        subset: images per subset; at most the smaller set, which is then compared as a whole.
         seed: of the draws.
 
     Raises:

@@ -26,7 +26,7 @@ class InceptionConfig:
 
     Attributes:
         weights: local file of torch-fidelity's weights.
-        compute_batch: images a forward pass, always this many (the last ones padded).
+        compute_batch: images per forward pass, always this many (the last ones padded).
         device: where it runs.
     """
 

@@ -34,7 +34,7 @@ def frechet_between_groups(
     """Return the distance of each group of one set to each of another: the paper's heat map.
 
     Args:
-        first: moments a group.
+        first: moments per group.
         second: the same of the other set.
         groups: names.
 
@@ -59,8 +59,8 @@ def compare_references(
     Sets are mixed from class-wise moments, so that they differ in shares alone and no image is thrown away.
 
     Args:
-        generated: moments a class (of the images that the classifier put there).
-        reference: moments a class of real images.
+        generated: moments per class (of the images that the classifier put there).
+        reference: moments per class of real images.
         unbalanced: shares (K,) of the unbalanced sets; a long tail (β = .1) in class order by default.
 
     Returns:

@@ -130,7 +130,7 @@ class FeatureSample:
 
 
 class Score(NamedTuple):
-    """A classifier score: mean over splits, their (population) standard deviation, and images a split on average."""
+    """A classifier score: mean over splits, their (population) standard deviation, and images per split on average."""
 
     mean: float
     sd: float
@@ -139,13 +139,13 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClassifierScore:
-    """``exp(E KL(p(y|x) || p(y)))`` a split: 1 where all images look alike to the classifier, K at best.
+    """``exp(E KL(p(y|x) || p(y)))`` per split: 1 where all images look alike to the classifier, K at best.
 
     With Inception's probabilities it is the Inception score (Salimans et al. 2016). It rises with even classes as well
     as with sure ones, and says nothing of images that fool the classifier.
 
     Attributes:
-        counts: (S,) images a split.
+        counts: (S,) images per split.
         sums: (S, K) sums of p.
         negentropies: (S,) sums of Σ_y p log p.
     """

@@ -47,7 +47,7 @@ class ClipIqa(NoReference):
     Attributes:
         weights: local file with the state dict of CLIP RN50 (vision and text), under OpenAI's names.
         prompts: "paper" is "Good photo." against "Bad photo."; "pairs" the mean over pyiqa's five pairs.
-        compute_batch: images a forward pass, always this many (the last ones padded), so that results don't depend on
+        compute_batch: images per forward pass, always this many (the last ones padded), so that results don't depend on
             how images are batched.
         device: where it runs.
     """

@@ -32,7 +32,7 @@ class EqFace(NoReference):
 
     Attributes:
         weights: local files with the state dicts of the backbone and of the quality head, in this order.
-        compute_batch: images a forward pass, always this many (the last ones padded), so that results don't depend on
+        compute_batch: images per forward pass, always this many (the last ones padded), so that results don't depend on
             how images are batched.
         device: where it runs.
     """

@@ -26,7 +26,7 @@ class Normalised(NamedTuple):
 
 
 class Aggd(NamedTuple):
-    """Asymmetric generalised Gaussians, one a row of data: NaN where a side has no data.
+    """Asymmetric generalised Gaussians, one per row of data: NaN where a side has no data.
 
     Attributes:
         shape: α, 2 for a Gaussian, smaller for heavier tails.

@@ -67,7 +67,7 @@ def fit_temperature(probabilities: Floats, labels: Ints) -> Recalibration:
 
 
 def fit_platt(probabilities: Floats, labels: Ints) -> Recalibration:
-    """Fit a scale and an offset a class: ``softmax(a · log p + b)`` of the least negative log-likelihood.
+    """Fit a scale and an offset per class: ``softmax(a · log p + b)`` of the least negative log-likelihood.
 
     Of two classes it is Platt's sigmoid of the log-odds. Decisions may change.
     """

@@ -33,7 +33,7 @@ class PredictionConfig:
         resamples: bootstrap resamples of identities (rows, without identities); 0 gives no intervals.
         permutations: permutations of the groups; 0 gives no noise floors.
         level: coverage of the intervals, in (0, 1).
-        batch: rows a batch of the batch mean; the paper's is 256.
+        batch: rows per batch of the batch mean; the paper's is 256.
         bins: confidence bins of the ECE.
         seed: of resamples, permutations and the order of batches.
     """
@@ -110,7 +110,7 @@ def batch_means(
 
     Args:
         predictions: N rows; those without label or group take no place in a batch.
-        batch: rows a batch.
+        batch: rows per batch.
         seed: of the order of rows.
         published: a batch with an empty cell counts as 0 where the published code has it so; False leaves out the cell.
     """

@@ -63,12 +63,12 @@ def compare_seeds(
     """Compare the mean fair predictor with the mean baseline, on the rows whose label and group are known.
 
     Args:
-        baseline: a baseline a seed; all on the same rows in one order.
+        baseline: a baseline per seed; all on the same rows in one order.
         fair: the fair predictor of each seed, in the same order.
         config: ``resamples``, ``level``, ``bins`` and ``seed`` are used.
 
     Returns:
-        A row a measure: measure (accuracy, balanced_accuracy, sigma_iou, dp_difference and eo_difference of hard
+        A row per measure: measure (accuracy, balanced_accuracy, sigma_iou, dp_difference and eo_difference of hard
         decisions; auc, ece and the fairness losses of probabilities, all of the full split), decisions ("hard",
         "soft"), baseline and fair (means over seeds), difference (fair - baseline) with low and high, reduction
         (1 - fair / baseline, of disparities; NaN where the baseline has none) with reduction_low and reduction_high,

@@ -42,9 +42,9 @@ class FindingsConfig:
         level: coverage of the intervals; reports call more than chance what has a p-value below 1 - level.
         seed: of both.
         reference: the system that changed nothing, for Δbias and drops; absent from the table = NaN.
-        rules: grouping rule a task; tasks without one are not merged.
+        rules: grouping rule per task; tasks without one are not merged.
         merge_by: the attribute whose groups the rules are about.
-        reference_counts: task -> group -> labels a class, for ``top_k`` and ``min_share``; groups or tasks that are
+        reference_counts: task -> group -> labels per class, for ``top_k`` and ``min_share``; groups or tasks that are
             missing here use the labels of the audited images.
         ordered_task: the task whose codes are ordered, for the signed shift and the share below the label.
         qualities: measures that BD-rates are computed for.
@@ -124,7 +124,7 @@ def summarise(table: pa.Table, attributes: Mapping[str, tuple[str, ...]], config
         counts: system, point, n_in, n_ok, n_failed, reasons ("reason (n); ...", the five most frequent).
 
     Args:
-        table: audit table, columns as in ``greycard.schema``: one row an image, system and operating point.
+        table: audit table, columns as in ``greycard.schema``: one row per image, system and operating point.
         attributes: class sets in fixed order (from the data's manifest).
         config: what to compute.
 

@@ -133,7 +133,7 @@ def group_rows(
 def disparity_rows(
     result: Result, reference: Result, permuted: Floats, by_seed: Floats, place: Mapping[str, object], level: float
 ) -> pd.DataFrame:
-    """Return rows of the disparities frame, one a measure.
+    """Return rows of the disparities frame, one per measure.
 
     Args:
         result: the system at the point.

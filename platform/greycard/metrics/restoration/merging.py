@@ -48,7 +48,7 @@ class Merging:
     classes: dict[str, tuple[str, ...]]
 
     def chance(self) -> pd.DataFrame:
-        """Return the chance frame, one row a task and group, as documented at ``findings.summarise``."""
+        """Return the chance frame, one row per task and group, as documented at ``findings.summarise``."""
         frames = [pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in CHANCE_COLUMNS.items()})]
         frames += [self._task(task).astype(CHANCE_COLUMNS) for task in self.members]
         return pd.concat(frames, ignore_index=True)
@@ -87,7 +87,7 @@ def merge(
         groups: each image's group of the attribute that the rules are about.
         classes: class sets by attribute.
         rules: task -> rule; a task without one is not merged.
-        reference_counts: task -> group -> labels a class.
+        reference_counts: task -> group -> labels per class.
 
     Raises:
         ValueError: reference counts of a wrong length, or a rule about classes that the class set lacks.

@@ -92,7 +92,7 @@ def shared_interval(curves: Sequence[Floats], *, min_overlap: float = 0.5) -> tu
     """Return the range of rates, in bpp, that all the given rates span.
 
     Args:
-        curves: one (P,) array of bits per pixel a curve.
+        curves: one (P,) array of bits per pixel per curve.
         min_overlap: least share of the narrowest curve's range, on the log axis.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The audit table as arrays: one row an image, one set of row numbers a system and operating point.
+"""The audit table as arrays: one row per image, one set of row numbers per system and operating point.
 
 Statistics need the same image of every system side by side; a row number into the table's columns gives that without
 copying them. Images are ordered by id, so nothing depends on the order of the table's rows.

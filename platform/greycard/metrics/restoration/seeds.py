@@ -25,7 +25,7 @@ class CodecRows(NamedTuple):
 
 
 def group_means(rows: Sequence[CodecRows], codes: NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
-    """Return a row a group and measure: group, measure, value (mean over seeds), count; NaN for an absent group."""
+    """Return a row per group and measure: group, measure, value (mean over seeds), count; NaN for an absent group."""
     found = []
     for code, name in enumerate(names):
         chosen = codes == code
@@ -47,7 +47,7 @@ def compare_codecs(
     """Compare codecs of several seeds with their baselines.
 
     Args:
-        baseline: a baseline a seed.
+        baseline: a baseline per seed.
         chosen: the codec of each seed, in the same order.
         codes: (N,) group of each image, -1 unknown.
         names: of the groups.

@@ -1,6 +1,6 @@
 """What each family of models minimises.
 
-An objective takes a network and a batch and returns the loss with its parts, one value an image, so that means over an
+An objective takes a network and a batch and returns the loss with its parts, one value per image, so that means over an
 epoch do not depend on how it was cut into batches.
 """
 

@@ -73,7 +73,7 @@ class ParityRateDistortion:
         return self._plain.auxiliary_optimizer(network)
 
     def __call__(self, network: nn.Module, images: Tensor, labels: Mapping[str, Tensor]) -> Loss:
-        """Return the loss; parts: those of ``RateDistortion``, parity (one value a batch), psnr_db/<group>.
+        """Return the loss; parts: those of ``RateDistortion``, parity (one value per batch), psnr_db/<group>.
 
         ``loss`` is R + λ D without the parity term, whose value depends on how the epoch is cut into batches.
 
@@ -104,7 +104,7 @@ def parity_gap(distortion: Tensor, codes: Tensor, groups: int, gap: Literal["rel
     """Return ``Σ_c (D_c / D - 1)²`` or ``Σ_c (D_c - D)²`` over the groups that have images: () float, >= 0, 0 = equal.
 
     Args:
-        distortion: (N,) one an image, >= 0; images of unknown group (code -1) count in D only.
+        distortion: (N,) one per image, >= 0; images of unknown group (code -1) count in D only.
         codes: (N,) int64 in [-1, groups).
         groups: number of groups.
         gap: relative to D, or absolute.

@@ -52,14 +52,14 @@ class AdversarialConfig:
 
     Attributes:
         images: real images shown to the discriminator in all; a step shows ``batch`` of them.
-        batch: images a step.
+        batch: images per step.
         learning_rate: Adam's, of both networks (betas 0 and 0.99).
         gamma: weight of R1, ``γ/2 · E‖∇D(x)‖²``; 0 switches it off.
         gamma_every: steps between two R1 steps ("lazy": the term is then multiplied by it, and the learning rate and
             betas corrected by r / (r + 1)).
         path_weight: of the path length penalty; 0 switches it off.
         path_every: steps between two path length steps.
-        path_decay: of the running mean path length: how far it moves a step.
+        path_decay: of the running mean path length: how far it moves per step.
         path_batch: the path length is taken of batch / so many images.
         mixing: probability of style mixing.
         style_decay: of the running mean of w.

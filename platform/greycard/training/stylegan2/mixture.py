@@ -66,7 +66,7 @@ def endless_batches(
 
     Args:
         data: one set, or a mixture.
-        batch_size: images a batch in all.
+        batch_size: images per batch in all.
         seed: of the run.
         step: 0-based step to start from.
         mirror: mirror each image left to right with probability 1/2.

@@ -24,7 +24,7 @@ def discriminator_loss(real: Tensor, generated: Tensor, weights: Tensor | None =
 
 
 def generator_loss(generated: Tensor) -> Tensor:
-    """Return ``softplus(-D(G(z)))`` of (N,) scores, one value an image."""
+    """Return ``softplus(-D(G(z)))`` of (N,) scores, one value per image."""
     return softplus(-generated)
 
 
@@ -37,7 +37,7 @@ def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:
 def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
     """Return the lengths ``‖J_w^T y‖`` with y ~ N(0, I) / √(H · W): (N,) (StyleGAN2, eq. 4).
 
-    With a style a layer, the squares are averaged over layers.
+    With a style per layer, the squares are averaged over layers.
 
     Args:
         images: (N, 3, H, W) made from ``w``.
