@@ -37,7 +37,7 @@ def main(
         run: what to do with the config.
         doc: the job's help text.
         argv: arguments without the program's name; the process's own by default.
-        check_resume: gives the job a ``--resume`` that calls it first; it raises where there is nothing to go on with.
+        check_resume: gives the job a ``--resume`` that calls it first; it raises where there is nothing to resume.
 
     Returns:
         The exit code: 0, 1 when the job failed with an error of ours, 2 for an unknown name or a bad value.

@@ -9,9 +9,9 @@ generator and the other rows of real images, makes balanced synthetic sets by la
 trains the rows of synthetic images, audits all of them with the measuring classifier against balanced held-out images,
 and writes DIRECTORY/report/index.html with the printed values beside ours.
 
-Started again in the same directory it goes on where it was; what is finished is only reported again. One MLflow run, a
-child run a model, synthesis and audited set. A class that the search can not find is said and carried through: the rows
-are trained without it. A row whose training diverges is said and left out.
+Started again in the same directory it resumes where it stopped; what is finished is only reported again. One MLflow
+run, with a child run per model, synthesis and audited set. A class that the search can not find is reported and carried
+through: the rows are trained without it. A row whose training diverges is said and left out.
 """
 
 import sys

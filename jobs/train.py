@@ -3,10 +3,10 @@
     python -m jobs.train codecs_paper --set shards=runs/shards/celeba --set directory=runs/train/celeba
     python -m jobs.train classifiers_paper --set shards=runs/shards/rfw
 
-Each model is a Ray task that keeps a checkpoint: a worker that dies, or a job that is killed and run again, goes on
-where it was and ends with the same weights. Finished models are not trained again. The driver alone logs to MLflow: one
-child run per model, with its curves, and the model in the registry. On several nodes, ``directory`` must be on a file
-system that all of them see.
+Each model is a Ray task that keeps a checkpoint: a worker that dies, or a job that is killed and run again,
+resumes where it stopped and ends with the same weights. Finished models are not trained again. The driver alone logs
+to MLflow: one child run per model, with its curves, and the model in the registry. On several nodes, ``directory`` must
+be on a file system that all of them see.
 """
 
 import sys

@@ -10,9 +10,9 @@ chooses the best trial within the cost and the knee of the front, writes both as
 DIRECTORY/best.yaml`), trains them again with several seeds, compares them with the baselines on the test split in hard
 decisions, registers them with the aliases best and knee, and writes DIRECTORY/report/index.html.
 
-Started again in the same directory it goes on where it was: models, trials, audited images and MLflow runs that are
-there are kept, and a finished study is only reported again. --resume does the same, but refuses to start from nothing.
-More trials (--set search.trials=40) continue a finished search.
+Started again in the same directory it resumes where it stopped: models, trials, audited images and MLflow runs that
+are there are kept, and a finished study is only reported again. --resume does the same, but refuses to start
+from nothing. More trials (--set search.trials=40) continue a finished search.
 
 search.num_gpus is the share of a GPU that a trial gets, and search.concurrent how many trials run at once: a quarter
 each fills one GPU with four. workers.num_gpus is for the baselines and the chosen ones. A model is put on its GPU by

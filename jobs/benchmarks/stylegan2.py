@@ -60,7 +60,7 @@ class StyleGan2BenchmarkConfig:
 
     @property
     def network(self) -> StyleGan2Config:
-        """The networks."""
+        """The networks that both sides train."""
         return StyleGan2Config(
             size=self.size,
             latent=self.latent,

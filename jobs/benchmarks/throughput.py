@@ -182,7 +182,7 @@ def drawing(name: str, config: StyleGan2Config, batch: int) -> Model:
 
 
 def competing(name: str, config: StyleGan2Config, batch: int) -> Model:
-    """Adversarial training."""
+    """Return a StyleGAN2 whose adversarial training is timed."""
     lap_images = STEPS * batch
     data = Examples(pixels(lap_images, config.size), {})
 

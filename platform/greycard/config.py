@@ -42,7 +42,7 @@ def later(default: C) -> C:
 
 
 class _ByKind:
-    """What tells pydantic that the members of a union are told apart by their field ``kind``."""
+    """What tells pydantic that the members of a union are distinguished by their field ``kind``."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
         """Return pydantic's schema of the union ``source``, discriminated by ``kind``."""

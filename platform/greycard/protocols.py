@@ -157,7 +157,7 @@ class Measure(Protocol):
 
     @property
     def higher_is_better(self) -> bool:
-        """Its direction."""
+        """Whether higher values of the measure are better."""
         ...
 
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ AnyClassifier = ResNetConfig | ResNet32Config | SlimCnnConfig | SlimCnnSmallConf
 ClassifierConfig = Annotated[AnyClassifier, BY_KIND]
 
 CLASSIFIERS: Final[dict[str, type[AnyClassifier]]] = {config().kind: config for config in get_args(AnyClassifier)}
-"""Kind -> config."""
+"""The config class of each kind of classifier."""
 
 __all__ = [
     "CLASSIFIERS",

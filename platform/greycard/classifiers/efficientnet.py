@@ -1,6 +1,6 @@
 """EfficientNet-B1 (Tan and Le 2019), which paper 002 trains on UTKFace and on SIIM-ISIC.
 
-``image -> 240 x 240, ImageNet mean and std -> torchvision's efficientnet_b1 -> 1000 logits -> one linear head a task``
+``image -> 240 x 240, ImageNet mean and std -> torchvision's efficientnet_b1 -> 1000 logits -> linear head per task``
 
 As in the published code, the heads stand on the network's 1000 ImageNet logits, not on the 1280 features before them.
 That code takes the weights of the package efficientnet_pytorch; here they are torchvision's, and without ``pretrained``

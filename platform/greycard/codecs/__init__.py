@@ -22,7 +22,7 @@ CodecConfig = Annotated[AnyCodec, BY_KIND]
 TrainableCodec = Annotated[LearnedCodec, BY_KIND]
 
 CODECS: Final[dict[str, type[AnyCodec]]] = {config().kind: config for config in get_args(AnyCodec)}
-"""Kind -> config."""
+"""The config class of each kind of codec."""
 
 __all__ = [
     "CODECS",

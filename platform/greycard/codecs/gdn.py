@@ -25,7 +25,7 @@ class FixedGDN(nn.Module):
         self.gamma = nn.Parameter(gamma, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise."""
+        """Normalise (N, C, H, W) features across their channels."""
         energy = F.conv2d(x**2, self.gamma, self.beta)
         return x * (torch.sqrt(energy) if self.inverse else torch.rsqrt(energy))
 

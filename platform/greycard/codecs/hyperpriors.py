@@ -52,7 +52,7 @@ class HyperpriorBaseConfig(LearnedCodecConfig):
 
     @property
     def points(self) -> tuple[float, ...]:
-        """The λs."""
+        """The operating points: the λs."""
         return self.lambdas
 
     @property

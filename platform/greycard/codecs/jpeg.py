@@ -76,7 +76,7 @@ class JpegConfig:
 
     @property
     def points(self) -> tuple[float, ...]:
-        """The qualities."""
+        """The operating points: the JPEG qualities."""
         return tuple(float(quality) for quality in self.qualities)
 
     def build(self) -> "Jpeg":

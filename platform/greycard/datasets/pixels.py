@@ -1,8 +1,8 @@
 """Encoded images to 8-bit RGB pixels and back: the one place that uses Pillow outside codecs.
 
 A decode either gives the pixels that the file states, or an ``ImageError`` with a short reason that an audit can put in
-a row. What has no exact 8-bit RGB form (CMYK, 16 bits a channel, transparent pixels, several frames) is refused rather
-than guessed at. Colour profiles are not applied.
+a row. What has no exact 8-bit RGB form (CMYK, 16 bits per channel, transparent pixels, several frames) is refused
+rather than guessed at. Colour profiles are not applied.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Racial Faces in the Wild (RFW) with the phenotype labels of Yucer et al., in their published layouts.
 
-Images (Wang et al. 2019): ``test/data/{race}/{identity}/{identity}_0001.jpg``, about four an identity. Labels (Yucer et
-al. 2022): a CSV of 40,607 rows with ``File`` (``m.011y5k_0003.png``; only the stem counts, copies differ in format),
+Images (Wang et al. 2019): ``test/data/{race}/{identity}/{identity}_0001.jpg``, about four per identity. Labels (Yucer
+et al. 2022): a CSV of 40,607 rows with ``File`` (``m.011y5k_0003.png``; only the stem counts, copies differ in format),
 ``Class_ID`` (``African/m.011y5k``: race and identity) and 21 one-hot columns (``skintype_type1`` to ``haircolor_red``).
 Labels are given per identity: split by identity unless parity with the paper is wanted.
 """

@@ -77,7 +77,7 @@ class SiimConfig(Source):
 
 
 def _diagnoses(path: Path, table: Columns) -> list[str | None]:
-    """Return the diagnosis, told twice in the table: as a word and as 0 or 1."""
+    """Return the diagnosis, which the table states twice: as a word and as 0 or 1."""
     words = recode(path, "benign_malignant", table["benign_malignant"], {name: name for name in DIAGNOSES})
     codes = recode(path, "target", table["target"], dict(zip("01", DIAGNOSES, strict=True)))
     for row, (word, code) in enumerate(zip(words, codes, strict=True)):

@@ -46,7 +46,7 @@ AnySource = (
 SourceConfig = Annotated[AnySource, BY_KIND]
 
 SOURCES: Final[dict[str, type[AnySource]]] = {config().kind: config for config in get_args(AnySource)}
-"""Kind -> config."""
+"""The config class of each kind of source."""
 
 
 def open_source(config: AnySource | Source) -> Source:

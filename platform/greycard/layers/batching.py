@@ -194,7 +194,7 @@ def _aligned(rows: Tensor) -> Tensor:
 
 
 def _timed(function: Callable[[Tensor], Tensor], groups: list[Tensor]) -> tuple[Tensor, float]:
-    """Return the function's rows and its processor seconds a row, after one call to warm up."""
+    """Return the function's rows and its processor seconds per row, after one call to warm up."""
     function(groups[0])
     start = time.process_time()
     rows = torch.cat([function(group) for group in groups])

@@ -2,7 +2,7 @@
 
 On CPUs with AVX2 and without AVX-512, oneDNN's gradient of the weights of a strided 1 x 1 convolution with fewer than 8
 input channels writes past its workspace when images lie channels last (oneDNN issue 6035): the process dies of a signal
-or, with several threads, goes on with wrong gradients. A network that has such a layer is trained in the contiguous
+or, with several threads, continues with wrong gradients. A network that has such a layer is trained in the contiguous
 format, whatever the CPU, so that results do not depend on it.
 """
 

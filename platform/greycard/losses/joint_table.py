@@ -79,7 +79,7 @@ class JointTable:
 
     @property
     def groups(self) -> int:
-        """S."""
+        """S, the number of groups."""
         return self.counts.shape[1]
 
     def add(self, probabilities: Tensor, labels: Tensor, groups: Tensor) -> "JointTable":

@@ -161,7 +161,7 @@ class Described:
 
     @property
     def higher_is_better(self) -> bool:
-        """Its direction."""
+        """Whether higher values of the measure are better."""
         return describe(self.name).higher_is_better
 
 

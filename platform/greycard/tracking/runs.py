@@ -31,7 +31,7 @@ class Described(Protocol):
 
     @property
     def dataset(self) -> str:
-        """Its name."""
+        """The name of the data set."""
         ...
 
     @property

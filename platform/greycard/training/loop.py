@@ -141,7 +141,7 @@ def fit(
         train: training images, at least one.
         val: validation images, at least one.
         config: how to train.
-        session: where the checkpoint is kept, and who is told of each epoch.
+        session: where the checkpoint is kept, and who is notified of each epoch.
         workers: the processes that train together, each of which calls this with the same arguments; all end with the
             same weights, and the first one writes the checkpoints.
 
@@ -157,7 +157,7 @@ def fit(
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         run.resume()
-        if not workers.first:  # noise of their own; it is the same again when a run goes on from here
+        if not workers.first:  # noise of their own; it is the same again when a run resumes from here
             torch.manual_seed(stream_seed(config.seed + workers.rank * _RANK, run.state.step))
         session.tell(run.state.history)
         with session.meter(config.epochs * run.batches, run.state.step, "step") as shown:

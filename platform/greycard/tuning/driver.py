@@ -56,7 +56,7 @@ def search(
 ) -> SearchResult:
     """Run a search to its end, or continue the one that a killed driver left; returns all of its trials.
 
-    Ray must have been started or joined. Failed trials are recorded with their reason and the search goes on.
+    Ray must have been started or joined. Failed trials are recorded with their reason and the search continues.
 
     Args:
         name: of the study in its storage.
@@ -170,7 +170,7 @@ def _tune(ledger: Ledger, follower: Follower, errand: Errand, shared: Any, recor
             scheduler=_scheduler(config, errand.goals[0]),
             callbacks=[follower],
             max_failures=config.retries,
-            reuse_actors=True,  # a fresh process a trial would import torch each time
+            reuse_actors=True,  # a fresh process per trial would import torch each time
             raise_on_failed_trial=False,
             trial_name_creator=_name,
             trial_dirname_creator=lambda trial: f"{_name(trial)}-{trial.trial_id}",

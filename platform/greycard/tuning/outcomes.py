@@ -10,10 +10,10 @@ class SearchResult:
     """A search that has ended.
 
     Attributes:
-        trials: one row a trial, in order: ``number``, ``status`` (finished, failed or stopped), ``error``, ``attempts``
-            (runs started, retries included), ``seconds`` (of its last runs, summed over seeds), ``param/<name>``,
-            ``metric/<name>`` (mean over seeds, NaN unless all of them ended) and, with several seeds,
-            ``metric/<name>/seed<k>``.
+        trials: one row per trial, in order: ``number``, ``status`` (finished, failed or stopped), ``error``,
+            ``attempts`` (runs started, retries included), ``seconds`` (of its last runs, summed over seeds),
+            ``param/<name>``, ``metric/<name>`` (mean over seeds, NaN unless all of them ended) and, with several
+            seeds, ``metric/<name>/seed<k>``.
         name: of the study.
         storage: URL of the study, as optuna-dashboard takes it.
         seconds: what took how long: ``startup`` (until the first run began), ``search`` (from there to the end),

@@ -47,7 +47,7 @@ class LedgerSearcher(Searcher):  # type: ignore[misc]
         """Do nothing: the study is the record."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Do nothing: a search goes on from its study."""
+        """Do nothing: a search resumes from its study."""
 
 
 class Follower(Callback):  # type: ignore[misc]

@@ -42,7 +42,7 @@ class Ledger:
         return len(self._waiting) + fresh * len(self.config.seeds)
 
     def untold(self) -> list[int]:
-        """Return the trials whose runs have all ended but which Optuna has not been told."""
+        """Return the trials whose runs have all ended but of which Optuna has not been notified."""
         return [entry.number for entry in self.study.entries if self._ended(entry) and not entry.told]
 
     def take(self) -> RunKey | None:

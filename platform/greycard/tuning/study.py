@@ -1,4 +1,4 @@
-"""The Optuna study of a search: the state of record, in sqlite or PostgreSQL, that a killed search goes on from.
+"""The Optuna study of a search: the state of record, in sqlite or PostgreSQL, that a killed search resumes from.
 
 Each suggestion is a trial of the study from the moment it is drawn, with its settings; each run of it (a seed) leaves
 its outcome as the trial's attribute ``seed<k>`` when it ends; when all have ended the trial is told. What began the

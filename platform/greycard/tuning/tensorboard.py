@@ -10,7 +10,7 @@ from greycard.tuning.space import Value
 
 
 class EventFiles:
-    """Writes each run's numbers into ``<root>/<run>/``; a run that goes on after a kill adds a file."""
+    """Writes each run's numbers into ``<root>/<run>/``; a run that resumes after a kill adds a file."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

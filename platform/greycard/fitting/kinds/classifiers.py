@@ -22,7 +22,8 @@ class ClassifierTraining(TrainingKind[ClassifierConfig]):
         a_model: ``task`` trains a model per task and seed, ``all`` one with all tasks per seed.
         loop: how each is trained.
         label_smoothing: of the cross-entropy.
-        class_weighting: of the cross-entropy, from the training split's counts by class index; "none" weighs all alike.
+        class_weighting: of the cross-entropy, from the training split's counts by class index; "none" weighs all the
+            same.
         beta: of "effective" numbers, in [0, 1).
         shards: URI of the images; "" takes the job's.
     """

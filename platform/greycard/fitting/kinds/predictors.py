@@ -32,7 +32,8 @@ class PredictorTraining(TrainingKind[ClassifierConfig]):
         fair_loop: how the fair phase is; None trains it like the baseline, but takes the last epoch, as the published
             code does.
         fair: the fairness losses, a model each.
-        class_weighting: of the cross-entropy, from the training split's counts by class index; "none" weighs all alike.
+        class_weighting: of the cross-entropy, from the training split's counts by class index; "none" weighs all the
+            same.
         beta: of "effective" numbers, in [0, 1).
         ce_mode: "single", or "doubled" for the cross-entropy of the published code (heads of one logit only).
         seeds: a baseline each, with these initial weights and orders of the images.

@@ -165,7 +165,7 @@ class GeneratorNetwork(nn.Module):
 
     @property
     def num_styles(self) -> int:
-        """L."""
+        """L, the number of styles that an image takes."""
         return self.synthesis.num_styles
 
     def broadcast(self, w: Tensor, truncation: float = 1.0) -> Tensor:

@@ -41,7 +41,7 @@ class Mse(_AnySize):
     name: ClassVar[str] = "mse"
 
     def build(self) -> "Mse":
-        """Return itself."""
+        """Return itself: nothing has to be loaded."""
         return self
 
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Psnr(_AnySize):
             raise ValueError(f"psnr.cap_db must be positive and finite, got {self.cap_db}")
 
     def build(self) -> "Psnr":
-        """Return itself."""
+        """Return itself: nothing has to be loaded."""
         return self
 
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class Ssim(_AnySize):
         return 2 * _RADIUS + 1
 
     def build(self) -> "Ssim":
-        """Return itself."""
+        """Return itself: nothing has to be loaded."""
         return self
 
     def __call__(self, reference: Tensor, restored: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Whether probabilities mean what they say, and refits that make them: temperature, Platt, linear, isotonic.
 
 Expected calibration error: Guo et al. 2017 (arXiv 1706.04599), eq. 3, over the confidence of the decision. Temperature:
-their section 4.2. Platt (1999): a scale and an offset a class on the logits. Linear: eq. 18 of paper 002 turned round,
-which undoes linear squeezing exactly, as the first two cannot. Isotonic (Zadrozny & Elkan 2002): any
+their section 4.2. Platt (1999): a scale and an offset per class on the logits. Linear: eq. 18 of paper 002 turned
+round, which undoes linear squeezing exactly, as the first two cannot. Isotonic (Zadrozny & Elkan 2002): any
 rising function of a class's probability, one class against the rest; of two classes it sees the order of rows only, so
 two predictors that rank alike are the same after it.
 """

@@ -56,7 +56,7 @@ class AuditRows:
 
     @property
     def num_images(self) -> int:
-        """M."""
+        """M, the number of images."""
         return len(self.identities)
 
     def values(self, column: str, point: PointRows) -> Floats:

@@ -82,7 +82,7 @@ def train_adversarial(
         discriminator: its network.
         data: images (N, 3, H, W) uint8, or two sets in fixed shares; labels are needed for ``reweighting=real`` only.
         config: how to train.
-        session: where the checkpoint is kept, and who is told of each tick.
+        session: where the checkpoint is kept, and who is notified of each tick.
         latent: features of z.
         judge: the classifier, for a share loss or reweighting.
         draw: called after each new tick is told, with the generator with averaged weights, on the device of training,
@@ -155,7 +155,7 @@ class _Run:
 
     @property
     def seen(self) -> int:
-        """Images shown."""
+        """The number of images shown so far: steps times batch size."""
         return self.step * self.config.batch
 
     @property
