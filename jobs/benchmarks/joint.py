@@ -7,6 +7,7 @@ are given in images per second of the clock and of processor time, which other p
 
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -99,12 +100,12 @@ def _totals(config: JointBenchmarkConfig, codec: Codec, network: Any, images: Te
     share = config.num_serial / config.num_images
     for start in range(0, config.num_images, config.compute_batch):
         block = images[start : start + config.compute_batch]
-        restored, seconds = timed(lambda block=block: codec.reconstruct(block, POINT))
+        restored, seconds = timed(partial(codec.reconstruct, block, POINT))
         totals.batched = totals.batched.plus(seconds)
         totals.bits += float(restored.bits_estimated.sum())
         for row in range(round(share * (start + len(block))) - round(share * start)):
             one = block[row : row + 1]
-            (pixels, payload), seconds = timed(lambda one=one: _serial(network, one))
+            (pixels, payload), seconds = timed(partial(_serial, network, one))
             totals.serial = totals.serial.plus(seconds)
             totals.same_pixels &= torch.equal(pixels, restored.images[row])
             totals.same_bits &= not config.bitstreams or payload == int(restored.bits_payload[row])

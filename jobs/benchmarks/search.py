@@ -81,7 +81,7 @@ class SearchBenchmarkConfig:
             classes = classes_seen(models)
             rows = [(classes[index % len(classes)], index * self.search.start_budget) for index in range(self.lineages)]
             actors = [ray.remote(num_cpus=1)(Searcher).remote(self, models) for _ in range(self.actors)]
-            ray.get([actor.search.remote(rows[:1]) for actor in actors])  # type: ignore[attr-defined]
+            ray.get([actor.search.remote(rows[:1]) for actor in actors])
             turns = {
                 "batched": lambda _: _batched(actors, rows),
                 "serial": lambda _: _serial(self, models, rows[: self.serial_lineages]),
@@ -182,7 +182,9 @@ def serial(
         start = labeller.latents(torch.tensor([seed]), space)
     origin = start.numpy()[0]
     rng = np.random.default_rng([config.seed, *row])
-    queue, accepted, features = deque([origin]), [], []
+    queue = deque([origin])
+    accepted: list[Any] = []
+    features: list[Any] = []
     while queue and len(accepted) < config.cap:
         current = queue.popleft()
         seen = labeller.label(torch.from_numpy(current[None]), space, truncation)

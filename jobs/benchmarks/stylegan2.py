@@ -7,7 +7,7 @@ of all rounds is compared, which other programs disturb less than a mean or the 
 
 import copy
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +110,7 @@ def _ours(config: StyleGan2BenchmarkConfig, images: Tensor) -> Seconds:
 
 def _plain(config: StyleGan2BenchmarkConfig, images: Tensor) -> Seconds:
     training = config.training
-    networks = config.network.network(), config.network.discriminator()
+    networks: tuple[Any, Any] = config.network.network(), config.network.discriminator()
     layout = memory_format(*networks, channels_last=training.channels_last)
     generator, discriminator = (network.to(memory_format=layout) for network in networks)
     average = copy.deepcopy(generator).requires_grad_(False)

@@ -233,7 +233,7 @@ def measure(model: Model, seconds: float, device: str, precision: Precision = "f
     """Time a model on a device."""
     watch, on_gpu = Stopwatch(seconds), device != "cpu"
     if on_gpu:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(Enough):

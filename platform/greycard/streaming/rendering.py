@@ -12,15 +12,13 @@ import torch
 
 from greycard.datasets.pixels import encode_png
 from greycard.protocols import Space
-from greycard.schema import ERROR, FAILED, IMAGE, IMAGE_ID, OK, STATUS
+from greycard.schema import ERROR, FAILED, IMAGE, OK, STATUS
 from greycard.streaming.generating import GeneratorBuilder
 from greycard.streaming.restoring import to_array
 from greycard.streaming.searching import CODE, labeller_of
 
 LATENT: Final = "latent"  # large_binary: float32 bytes
 FEATURES: Final = "features"  # list<float32>: what the searching classifier sees in the image
-
-RENDER_INPUT: Final = (IMAGE_ID, CODE, LATENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

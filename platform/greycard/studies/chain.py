@@ -34,7 +34,7 @@ class StudyJob:
 
 def study(job: StudyJob) -> Audited[AuditResult, Findings]:
     """Run every job of the study, with one Ray for all."""
-    job = rooted(job)
+    job = below_root(job)
     for item in job.shards:
         write(item)
     with session(job.ray):
@@ -45,7 +45,7 @@ def study(job: StudyJob) -> Audited[AuditResult, Findings]:
     return audited
 
 
-def rooted(job: StudyJob) -> StudyJob:
+def below_root(job: StudyJob) -> StudyJob:
     """Return the study with every relative directory put below its root."""
     if not job.root:
         return job

@@ -147,4 +147,4 @@ def _reason(error_file: str | None) -> str:
     last = re.split(r"^Failure # .*$", text, flags=re.MULTILINE)[-1]
     lines = [line.strip() for line in last.splitlines() if line.strip() and not line.startswith("\t")]
     told = " ".join(lines).partition(" Some common causes")[0]
-    return f"its process died (killed for want of memory, or crashed): {told}"
+    return f"its process died (out of memory, or crashed): {told}"

@@ -42,7 +42,7 @@ def systems(seeds=(0,), **more):
 
 
 def frames(made, target="smile"):
-    """The frames of a prediction audit (``audits.prediction_tables``), with its columns."""
+    """The frames of a prediction audit (``audits.prediction.tables``), with its columns."""
     found = {"groups": [], "disparities": [], "cells": []}
     rows, squeezed = [], []
     for name, (loss, lam, seed, baseline, rows_of) in made.items():

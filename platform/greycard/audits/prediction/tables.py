@@ -1,6 +1,6 @@
 """From predictions to the frames that reports and trackers get: by group, disparities, Tables 1-3, squeezing.
 
-``predictions/<system>.parquet -> metrics.prediction_tables.Predictions (a target, a crossing) -> findings -> frames``
+``predictions/<system>.parquet -> metrics.prediction.tables.Predictions (a target, a crossing) -> findings -> frames``
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """What a restoration audit is told: systems, images and measures."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from greycard.audits.configs import check_common, check_name
@@ -53,10 +53,6 @@ class System:
     def draws(self) -> bool:
         """Whether its results depend on seeds."""
         return bool(getattr(self.model, "draws", False))
-
-    def with_model(self, model: Any) -> "System":
-        """Return the system with another config of the same family."""
-        return replace(self, **{self._set[0]: model})
 
     @property
     def _set(self) -> list[str]:

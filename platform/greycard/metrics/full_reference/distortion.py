@@ -1,4 +1,4 @@
-"""Full-reference measures, one number per image, on 8-bit pixels: MSE, PSNR, SSIM; LPIPS is in ``perceptual``.
+"""Full-reference measures, one number per image, on 8-bit pixels: MSE, PSNR, SSIM; LPIPS is in ``lpips``.
 
 A config is its measure, where no model has to be loaded: ``Ssim().build()`` returns itself. None of them depends on
 which images share a batch, to the last bit: sums are over integers, or element by element in a fixed order.

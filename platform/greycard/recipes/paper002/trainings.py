@@ -21,7 +21,7 @@ fairness losses; in a search ``trial.training`` stands for ``models.N`` and ``tr
 - A fairness loss leaves out cells without rows; there the whole batch's loss is 0, or an absent class's IoU:
   ``models.N.fair.M.empty=zero_batch``.
 - σ_IOU leaves out a class that a group has no images of, there it scores 0. Training and searches have no field for
-  that; ``metrics.prediction_disparity.sigma_iou(tables, published=True)`` computes it.
+  that; ``metrics.prediction.disparities.sigma_iou(tables, published=True)`` computes it.
 """
 
 from dataclasses import replace

@@ -111,7 +111,7 @@ class Syntheses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationPage(Cover):
-    """What the page of a generation audit is made of. Frames are those of ``audits.generation.GenerationFrames``.
+    """What the page of a generation audit is made of. Frames are those of ``audits.generation.run.GenerationFrames``.
 
     Attributes:
         task: whose classes are counted.
