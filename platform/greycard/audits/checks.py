@@ -28,7 +28,7 @@ def check_shards(manifest: Manifest, split: str) -> None:
 
 
 def _problem(folder: Folder, shard: ShardFile) -> str:
-    """Say how a file differs from its entry in the manifest, "" if it does not."""
+    """Return how a file differs from its entry in the manifest, "" if it does not."""
     place = folder.uri_of(shard.name)
     digest = hashlib.sha256()
     try:

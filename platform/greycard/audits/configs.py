@@ -1,4 +1,4 @@
-"""What an audit is told: the systems, the images, and how the work is spread."""
+"""What an audit is configured with: the systems, the images, and how the work is spread."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ class ImageAudit(Protocol):
 
     @property
     def limit(self) -> int:
-        """At most so many images; 0 takes all."""
+        """The largest number of images to audit; 0 takes all."""
         ...
 
     @property
@@ -42,7 +42,7 @@ class ImageAudit(Protocol):
 
     @property
     def size(self) -> int:
-        """Height and width, in pixels."""
+        """Height and width of the images, in pixels."""
         ...
 
     @property
@@ -52,12 +52,12 @@ class ImageAudit(Protocol):
 
     @property
     def max_failed_share(self) -> float:
-        """Share of rows that may fail."""
+        """The share of rows that may fail before the job ends with an error."""
         ...
 
     @property
     def directory(self) -> str:
-        """Where results go."""
+        """The directory that results are written to."""
         ...
 
     @property
@@ -75,8 +75,8 @@ def check_name(name: str) -> None:
     """Check a system's name, which names files.
 
     Raises:
-        ValueError: other signs than letters, digits, ``-``, ``_`` and ``.``, or a first sign that is none of the first
-            two.
+        ValueError: it has characters other than letters, digits, ``-``, ``_`` and ``.``, or does not start with a
+            letter or digit.
     """
     if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name[0] in "._":
         raise ValueError(
@@ -89,10 +89,10 @@ def check_common(audit: ImageAudit, names: Sequence[str]) -> None:
 
     Args:
         audit: the config.
-        names: of its systems.
+        names: the names of its systems.
 
     Raises:
-        ValueError: no systems, two of one name, or a number out of its range.
+        ValueError: there are no systems, two of the same name, or a number out of its range.
     """
     if not names:
         raise ValueError("audit.systems must name at least one system")

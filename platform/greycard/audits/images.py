@@ -16,7 +16,7 @@ from greycard.streaming.selection import Selection
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """The images of an audit: how to tell them in the shards, and their ids."""
+    """The images of an audit: how to select them in the shards, and their ids."""
 
     selection: Selection
     ids: tuple[str, ...]

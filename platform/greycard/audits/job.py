@@ -33,9 +33,9 @@ class DataSet(NamedTuple):
 
     Attributes:
         dataset: its name.
-        digest: of its content.
+        digest: the digest of its content.
         context: what it is to the run.
-        uri: where it lies.
+        uri: where it is stored.
     """
 
     dataset: str
@@ -49,7 +49,7 @@ class Child:
     """What is logged of one system, in a run of its own.
 
     Attributes:
-        name: of the run, by which it is found again.
+        name: the run's name, by which it is found again.
         params: what the system is.
         numbers: its numbers under flat names, such as ``accuracy/smile``.
         tables: artifact -> its part of a frame.
@@ -100,7 +100,7 @@ class Job(Protocol[A, R, F_co]):
         run_prefix: first word of the name of the run.
         loose: fields of the job that shape no row (besides those of the audit's resources), so they may change from one
             start to the next.
-        loose_in_audit: the same of ``audit``.
+        loose_in_audit: the same for the fields of ``audit``.
     """
 
     run_prefix: ClassVar[str]

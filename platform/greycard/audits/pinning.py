@@ -33,7 +33,7 @@ def pin(config: Any, *, local: bool = True) -> Pinned:
     """Fetch the weights that a config names, if any.
 
     Args:
-        config: of a codec, a classifier or a measure.
+        config: the config of a codec, a classifier or a measure.
         local: put the local paths into the config; otherwise only paths are made absolute and URIs stay, because
             workers on other machines fetch for themselves.
 

@@ -1,4 +1,4 @@
-"""Where a report is made, the recipe beside it, and how it gets into a job's own folder that is not on this disk."""
+"""Where a report is made, the recipe beside it, and how it is copied to a job's folder that is not on this disk."""
 
 import hashlib
 from collections.abc import Mapping

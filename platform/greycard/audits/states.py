@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from greycard.datasets.storage import Folder
 
 STATES: Final = "states"
-"""Their folder in an audit's directory."""
+"""The folder of states in an audit's directory."""
 _KEY: Final = "key"
 Arrays = Mapping[str, NDArray[Any]]
 
 
 class Mergeable(Protocol):
-    """A part of a state."""
+    """A part of a state, which can be merged with another of its kind."""
 
     def merge(self, other: Self) -> Self:
         """Return what both saw."""
@@ -73,11 +73,11 @@ def load_or_make(kind: type[S], folder: Folder, name: str, key: Mapping[str, Any
     """Read a state that was made from these values, or make and save it.
 
     Args:
-        kind: of state.
-        folder: of the states.
-        name: of the state, a system's.
+        kind: the class of the state.
+        folder: the folder of the states.
+        name: the state's name, which is the system's.
         key: the format's number, and all values that shape the state.
-        make: makes it.
+        make: computes the state.
     """
     found = load_state(kind, folder, name, key)
     if found is None:

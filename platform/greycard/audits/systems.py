@@ -1,4 +1,4 @@
-"""What an audit does of each of its systems: what names its results, its pipeline, and the account of every image.
+"""What an audit does for each of its systems: what names its results, its pipeline, and the account of every image.
 
 ``started (_config.json) -> stream what is missing -> none missing, none twice -> table -> _SUCCESS.json``
 """
@@ -40,14 +40,14 @@ class SystemResult:
     """One system's results.
 
     Attributes:
-        name: of the system.
+        name: the system's name.
         digest: names what was computed: the system, its weights, the images and everything that shapes a row.
         table: path or URI of its table.
-        reconstructions: folder of the rows as they came: of a codec its reconstruction set.
-        points: its operating points, ascending; none of a predictor.
-        images: n_in of the audit, images.
-        rows: of the table, an image and point each: n_ok + n_failed.
-        n_ok: rows that are well.
+        reconstructions: folder of the rows as they came; for a codec, its reconstruction set.
+        points: its operating points, ascending; a predictor has none.
+        images: the number of images that take part, n_in.
+        rows: the number of rows of the table, one per image and point: n_ok + n_failed.
+        n_ok: rows that succeeded.
         n_failed: rows that failed.
         examples: a few failures in words.
         seconds: time that its pipeline took; 0 where nothing was left to do.
@@ -73,7 +73,7 @@ class SystemResult:
         return Folder.open(folder).table(name)
 
     def describe(self) -> str:
-        """Say in a line what was done of the system, and how fast."""
+        """Return one line on what was done for the system, and how fast."""
         took = f"{self.images / self.seconds:,.0f} images/s" if self.seconds else "was there already"
         points = f" x {len(self.points)} points" if self.points else ""
         return f"{self.name}: {self.images:,} images{points}, {self.n_failed} failed, {took}"
@@ -97,7 +97,7 @@ class Source(NamedTuple):
     Attributes:
         images: those that take part.
         files: paths or URIs of what is read.
-        columns: of these files, that rows keep or need.
+        columns: the columns of these files that rows keep or need.
         decode: what tasks make of what is read.
     """
 
@@ -126,12 +126,12 @@ class SystemAudit:
     """One system of an audit: what names it, what its actors do, and where its files are.
 
     Attributes:
-        name: of the system.
+        name: the system's name.
         identity: all that shapes its rows, as plain values; how the work is spread is not part of it.
-        config: of the audit.
+        config: the audit's config.
         images: those that take part.
         files: paths or URIs of what is read.
-        columns: of these files, that its rows keep or need.
+        columns: the columns of these files that its rows keep or need.
         decode: what tasks make of what is read.
         stage: what its actors do with decoded rows.
         build: makes the table from the folder of its rows and its name.
@@ -155,12 +155,12 @@ class SystemAudit:
 
     @property
     def digest(self) -> str:
-        """Names all that shapes a row."""
+        """The digest that names all that shapes a row."""
         return digest_of(self.identity)
 
     @property
     def table_name(self) -> str:
-        """The table's file."""
+        """The name of the table's file."""
         return f"{self.name}.parquet"
 
     def finished(self) -> SystemResult | None:
@@ -173,7 +173,7 @@ class SystemAudit:
         """Check that the folder of its rows holds none that were computed otherwise.
 
         Raises:
-            AuditError: it does.
+            AuditError: the folder holds rows that were computed otherwise.
         """
         names = self.output.names()
         if STARTED not in names:
@@ -254,8 +254,8 @@ class AuditPlan(Generic[R]):
 
     Attributes:
         config: how images are spread and how many rows may fail.
-        systems: in the order of the tables.
-        conclude: makes the audit's result of those of its systems.
+        systems: the systems, in the order of the tables.
+        conclude: makes the audit's result from its systems' results.
     """
 
     config: ImageAudit

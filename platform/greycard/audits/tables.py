@@ -1,7 +1,7 @@
 """From the rows as they came to a table: every image accounted for once, lists taken apart, rows in fixed order.
 
-``reconstructions/<system>/*.parquet (one row an image) -> audit/<system>.parquet (one row an image and point)``
-``rows/<system>/*.parquet (one row an image, any order) -> predictions/<system>.parquet (one row an image)``
+``reconstructions/<system>/*.parquet (one row per image) -> audit/<system>.parquet (one row per image and point)``
+``rows/<system>/*.parquet (one row per image, any order) -> predictions/<system>.parquet (one row per image)``
 """
 
 import hashlib
@@ -46,11 +46,11 @@ def missing_ids(output: Folder, expected: Iterable[str]) -> set[str]:
 
 
 def build_rows(output: Folder, system: str, without: str = RECONSTRUCTION) -> pa.Table:
-    """Return a table of one row an image, image_id ascending; labels become plain strings.
+    """Return a table of one row per image, image_id ascending; labels become plain strings.
 
     Args:
         output: the rows as they came.
-        system: whose they are.
+        system: the system whose rows they are.
         without: columns whose names start with this stay behind.
     """
     table = pa.concat_tables([plain_columns(part) for part in written_parts(output, without)]).combine_chunks()

@@ -32,12 +32,12 @@ class LatentSearchConfig:
 
     Attributes:
         space: ``z``, ``w`` or ``w+``.
-        noise: of a mutation: ``uniform`` in [-step, step] a coordinate, or ``gaussian`` with that deviation.
+        noise: of a mutation: ``uniform`` in [-step, step] per coordinate, or ``gaussian`` with that deviation.
         step: δ; in w and w+ in units of the average deviation of w's coordinates if ``relative``.
         relative: scale mutations of w and w+ by each coordinate's deviation over random latents.
         children: n, mutations of each accepted latent.
         distance: from the start of a lineage: ``angle`` (radians) or ``euclidean``; "" is the angle in z.
-        cap: ξ, at most so many latents a lineage; the start is one of them.
+        cap: ξ, at most so many latents per lineage; the start is one of them.
         cap_counts: what ξ counts: ``accepted`` latents, or ``popped`` ones, after which a lineage only drains its queue
             (published code).
         max_queue: latents that may wait in a lineage's queue; further ones are left out and counted. 0 is no bound.
@@ -47,7 +47,7 @@ class LatentSearchConfig:
             images; 0 switches it off.
         min_confidence: an image of which the classifier is less sure than this is of no class, for search and rejection
             alike. Without it many of a small generator's images are of a class for this classifier alone.
-        truncation: ψ of the images.
+        truncation: ψ that the images are made with.
         start_budget: seeds that a lineage may try to find its start.
         seed: of mutations, with class and start.
     """

@@ -33,7 +33,7 @@ class GeneratorLabeller:
 
     Args:
         generator: makes the images.
-        classifier: sees them.
+        classifier: classifies them.
         task: whose classes count.
         min_confidence: an image whose class is less probable is of no class (``UNSURE``).
 
@@ -50,7 +50,7 @@ class GeneratorLabeller:
         self.min_confidence = min_confidence
 
     def latents(self, seeds: Tensor, space: Space) -> Tensor:
-        """Draw a latent a seed: (N,) int64 -> (N, *shape)."""
+        """Draw one latent per seed: (N,) int64 -> (N, *shape)."""
         return self.generator.latents(seeds, space)
 
     def label(self, latents: Tensor, space: Space, truncation: float) -> Labelled:
@@ -73,7 +73,7 @@ class Remembering:
 
     Args:
         labeller: makes and sees the images.
-        batches: that are remembered.
+        batches: the number of batches that are remembered.
     """
 
     def __init__(self, labeller: Labeller, batches: int = 64) -> None:
@@ -82,7 +82,7 @@ class Remembering:
         self._seen: OrderedDict[bytes, Labelled] = OrderedDict()
 
     def latents(self, seeds: Tensor, space: Space) -> Tensor:
-        """Draw a latent a seed: (N,) int64 -> (N, *shape)."""
+        """Draw one latent per seed: (N,) int64 -> (N, *shape)."""
         key = seeds.numpy().tobytes()
         if key not in self._drawn:
             _put(self._drawn, key, self.labeller.latents(seeds, space), self.batches)

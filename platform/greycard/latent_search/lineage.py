@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 
 class Start(NamedTuple):
-    """Where a lineage begins.
+    """The start of a lineage.
 
     Attributes:
         code: the class that it is to find.
@@ -49,7 +49,7 @@ class Accepted(NamedTuple):
         features: (F,) float32.
         parent: number of the accepted latent that it was mutated from, -1 for the start.
         depth: mutations from the start.
-        distance: from the start.
+        distance: the distance of the latent from the start.
         duplicate: nearer than ``min_distance`` to an earlier one, so not part of the result.
     """
 
@@ -68,7 +68,7 @@ class Lineage:
     Attributes:
         start: class and seeds.
         origin: (*shape) float32, the start's latent.
-        config: of the search.
+        config: the config of the search.
         scale: what a step of each coordinate is multiplied with, of a shape that broadcasts to the latents.
         near: features nearer than this are duplicates; 0 switches the check off.
         accepted: in order of acceptance.

@@ -1,9 +1,9 @@
-"""Rejection sampling: the honest control of a latent search.
+"""Rejection sampling: the control of a latent search.
 
 It keeps the random latents that the classifier puts in the class, so it draws from the generator's own p(x | class):
 nothing is drawn twice, and variety within the class is the generator's (with ``min_confidence``, p(x | class, a sure
-classifier), which leaves untypical images out, as it does for a search). It costs 1 / share draws a latent, which for
-the rarest group of a generator (0.26 % in paper 004's FFHQ model) is about 380.
+classifier), which leaves untypical images out, as it does for a search). It costs 1 / share draws per latent, which
+for the rarest group of a generator (0.26 % in paper 004's FFHQ model) is about 380.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,8 +24,8 @@ class Sampled:
         start: the class, and the first seed twice.
         accepted: in the order of their seeds; depth and distance are 0.
         popped: seeds evaluated.
-        refused: of other classes.
-        dropped: 0.
+        refused: evaluated latents of other classes.
+        dropped: always 0: there is no queue that could be full.
     """
 
     start: Start

@@ -39,7 +39,7 @@ class Labeller(Protocol):
     """Latents in, classes out: a generator and a classifier together, or a toy whose answers are known."""
 
     def latents(self, seeds: Tensor, space: Space) -> Tensor:
-        """Draw a latent a seed: (N,) int64 -> (N, *shape)."""
+        """Draw one latent per seed: (N,) int64 -> (N, *shape)."""
         ...
 
     def label(self, latents: Tensor, space: Space, truncation: float) -> Labelled:
@@ -57,7 +57,7 @@ class Missing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """What distances are measured against.
+    """The scales that mutations and distances are measured in.
 
     Attributes:
         steps: multiplies mutations; the deviation of each coordinate of w, or 1.
@@ -99,10 +99,10 @@ def search(
     Args:
         rows: class code and the seed from which its start is looked for.
         labeller: generator and classifier.
-        config: of the search.
+        config: the config of the search.
         batch: latents evaluated at once.
         lineages: lineages under way at once; more keep batches full.
-        scales: of steps and features; measured here where not given.
+        scales: the scales of steps and features; they are measured here where not given.
 
     Yields:
         Finished lineages, and rows whose start was not found within the budget.

@@ -128,7 +128,7 @@ def ffhq() -> ShardsJob:
 
 
 def folder() -> ShardsJob:
-    """Any folder of images, with or without a folder a class: set source.root."""
+    """Any folder of images, with or without one folder per class: set source.root."""
     return ShardsJob(source=FolderConfig(), directory="runs/shards/folder")
 
 

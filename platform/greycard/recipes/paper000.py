@@ -42,7 +42,7 @@ def codecs_paper() -> TrainJob:
 
 
 def classifiers_paper() -> TrainJob:
-    """ResNet18 a phenotype from scratch at 64 pixels, five seeds: the recipe of the paper's text (section 3.3)."""
+    """A ResNet18 per phenotype from scratch at 64 pixels, five seeds: the recipe of the paper's text (section 3.3)."""
     return TrainJob(
         study="paper000",
         directory="runs/paper000/classifiers",
@@ -52,7 +52,7 @@ def classifiers_paper() -> TrainJob:
 
 
 def classifiers_code() -> TrainJob:
-    """ResNet18 a phenotype from ImageNet weights at 224 pixels and values 0..255, as the published code has it."""
+    """A ResNet18 per phenotype from ImageNet weights at 224 pixels and values 0..255, as the published code has it."""
     classifier = ResNetConfig(pretrained="weights/resnet18-f37072fd.pth", pixels="bytes", resize=224)
     return TrainJob(
         study="paper000",

@@ -33,7 +33,7 @@ def predictor_systems(job: TrainJob, names: Iterable[str] = ()) -> tuple[Predict
 
     Args:
         job: the training.
-        names: of the sets of predictors to take; none takes all.
+        names: the names of the sets of predictors to take; none takes all.
     """
     wanted = set(names)
     sets = [item for item in job.models if isinstance(item, PredictorTraining) and (not wanted or item.name in wanted)]

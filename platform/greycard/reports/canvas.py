@@ -16,7 +16,7 @@ def to_png(image: Image.Image) -> bytes:
 
 
 def text_centred(pen: ImageDraw.ImageDraw, middle: int, top: int, text: str, size: int) -> None:
-    """Write a line around a middle."""
+    """Write a line of text centred on ``middle``."""
     face = font(size)
     pen.text((middle - pen.textlength(text, font=face) / 2, top), text, fill=INK, font=face)
 

@@ -25,7 +25,7 @@ class Picture:
     """An image of a report.
 
     Attributes:
-        png: its bytes.
+        png: the bytes of the PNG file.
         caption: one paragraph that says what it shows and how to read it.
         alt: what it shows, for readers who do not see it.
         name: its file name without an ending.
@@ -40,7 +40,7 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """The image as a data URI."""
+        """The image as a data URI, as the page embeds it."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
 
@@ -50,9 +50,9 @@ class Block:
 
     Attributes:
         title: the heading.
-        paragraphs: in order, before the pictures.
-        pictures: in order.
-        tables: shown.
+        paragraphs: the paragraphs in order, before the pictures.
+        pictures: the pictures in order.
+        tables: the tables that are always shown.
         details: (summary, pictures and tables) that readers open.
         anchor: what links to the block name; "" for none.
     """
@@ -66,21 +66,21 @@ class Block:
 
     @property
     def all_pictures(self) -> list[Picture]:
-        """Its pictures, those that readers open too."""
+        """The block's pictures, including those that readers open."""
         opened = [item for _, items in self.details for item in items if isinstance(item, Picture)]
         return [*self.pictures, *opened]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
-    """What every page is told, whatever it is about; the families' pages extend it.
+    """What every page needs, whatever it is about; the families' pages extend it.
 
     Attributes:
-        title: of the page.
+        title: the title of the page.
         dataset: the data set's name.
         drawn: True where the images are drawings, not people.
-        command: what makes the page again; "" leaves it out.
-        commit: of the source; "" leaves it out.
+        command: the command that makes the page again; "" leaves it out.
+        commit: the commit of the source; "" leaves it out.
         notes: sentences below the first ones.
         provenance: more of what was run: name -> text.
         config: the resolved config as YAML.
@@ -110,11 +110,11 @@ class Page:
         cover: title, notes, what was run.
         subtitle: what it is about, in one sentence.
         drawn: what is said where images are drawings: that they are, and what follows from it.
-        headline: sentences, the verdict first.
+        headline: the first sentences, beginning with the verdict.
         lines: a list below them, before the cover's notes.
         small: paragraphs in small print below the lists; ``Markup`` where they link.
         reading: how to read the page, a list.
-        blocks: in order.
+        blocks: the blocks in order.
         words: term -> what it means.
         limits: what the page does not say.
     """

@@ -14,8 +14,8 @@ class Table:
 
     Attributes:
         caption: what it shows, in one sentence.
-        columns: headings.
-        rows: cells.
+        columns: the headings of the columns.
+        rows: the cells of each row.
         marks: for each row, whether it is set off (a finding).
     """
 

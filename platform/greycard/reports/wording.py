@@ -23,10 +23,10 @@ class Word:
     """A measure, for people.
 
     Attributes:
-        label: its name.
+        label: the measure's name, with its unit where it has one.
         explains: what it is, in one sentence.
         better: its better end; None where there is none.
-        share: it is a share, written in per cent and its differences in percentage points.
+        share: whether it is a share, written in per cent and its differences in percentage points.
         decimals: how many its numbers have; None gives three significant digits.
     """
 

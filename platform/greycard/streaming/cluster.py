@@ -45,7 +45,7 @@ class SessionConfig:
             an actor may take to load its models, for actors; raise it for a cluster that grows.
         stall_seconds: a pipeline that makes no progress for so long is stopped with an error.
         queue_ratio: how much finished work may wait before a slower stage, against what that stage holds; 2 to 10.
-        progress: false shows nothing; else how far the work is: a bar on a terminal, or a line every half minute.
+        progress: false shows nothing; else how far the work has come: a bar on a terminal, or a line every half minute.
         log_to_driver: show what workers print.
     """
 
@@ -85,7 +85,7 @@ class Demand:
     """What a pipeline holds for its whole run: ``count`` actors of one size, and slots for its passing tasks.
 
     Attributes:
-        count: actors.
+        count: the number of actors.
         num_cpus: CPU slots of each.
         num_gpus: GPUs of each.
         memory_mb: logical memory of each, in MiB.

@@ -64,11 +64,11 @@ class MeasuringBuilder(Protocol):
 
 
 class QualityMeasure(Protocol):
-    """A no-reference measure: one number an image."""
+    """A no-reference measure: one number per image."""
 
     @property
     def name(self) -> str:
-        """Its name in tables."""
+        """The measure's name in tables."""
         ...
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class GeneratorBuilder(Protocol):
 
 
 class Seen(NamedTuple):
-    """What is seen in N images: column -> (N, ...) float array, and "" or a reason an image."""
+    """What is seen in N images: column -> (N, ...) float array, and "" or a reason per image."""
 
     columns: dict[str, NDArray[Any]]
     errors: list[str]
@@ -114,10 +114,10 @@ class GenerationStage:
         task: the attribute whose classes are counted.
         classes: how many they are.
         size: height and width of the images.
-        truncation: ψ instead of the generator's own.
+        truncation: ψ to use instead of the generator's own.
         inception: Inception's config, where its weights are there.
         quality: build the no-reference measures.
-        threads: torch threads of an actor.
+        threads: torch threads per actor.
         gpu: run on a GPU if the actor sees one.
     """
 
@@ -299,7 +299,7 @@ def seed_rows(count: int, seed: int, paths: int) -> pa.Table:
 
     Args:
         count: images.
-        seed: of the first; the others follow.
+        seed: the seed of the first image; the others follow one by one.
         paths: of the first so many images the path to another latent is measured; its seed lies 2^31 further.
     """
     seeds = np.arange(seed, seed + count, dtype=np.int64)

@@ -1,9 +1,9 @@
-"""One Ray Data pipeline: shards -> rows a block -> decode tasks -> an actor pool -> Parquet, resumable by row.
+"""One Ray Data pipeline: shards -> blocks of rows -> decode tasks -> an actor pool -> Parquet, resumable by row.
 
 ``read (tasks) -> checkpoint filter on a resume -> repartition -> Decode (tasks) -> stage (actors) -> write (tasks)``
 
 A block is written once it is through, together with the ids that it holds (Ray Data's two-phase checkpoint), so a run
-that was killed anywhere goes on with the rows that are not there yet.
+that was killed anywhere resumes with the rows that are not there yet.
 """
 
 import math
@@ -52,12 +52,12 @@ class Resources:
 
     Attributes:
         actors: actors that hold a model each; 0 takes as many as the cluster has room for and the images keep busy.
-        num_cpus: CPU slots an actor; also its torch threads.
-        num_gpus: GPUs an actor: a number, a fraction (0.25: four actors share one) or 0.
+        num_cpus: CPU slots per actor; also its torch threads.
+        num_gpus: GPUs per actor: a number, a fraction (0.25: four actors share one) or 0.
         memory_mb: memory an actor is expected to need, in MiB, for Ray's scheduling; 0 says nothing.
-        rows_per_block: images a block: what a call of a stage gets, a file of the reconstruction set holds, and at most
-            a crash repeats.
-        decode_cpus: CPU slots of a decoding task.
+        rows_per_block: images per block: what a call of a stage gets, what a file of the reconstruction set holds, and
+            at most what a crash repeats.
+        decode_cpus: CPU slots per decoding task.
         max_restarts: how often an actor that died, or whose node was lost, is started again with the block it was at.
     """
 
@@ -85,7 +85,7 @@ class Resources:
 
     @property
     def threads(self) -> int:
-        """Torch threads of an actor."""
+        """Torch threads per actor: one for each of its whole CPU slots, at least one."""
         return max(1, int(self.num_cpus))
 
     def demand(self, *, resuming: bool) -> Demand:

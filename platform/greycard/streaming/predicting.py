@@ -23,7 +23,7 @@ NON_FINITE: Final = "non-finite probabilities"
 
 
 class Probabilities(NamedTuple):
-    """What a classifier says of N images: task -> (N, K) float64, and "" or a reason an image."""
+    """What a classifier says of N images: task -> (N, K) float64, and "" or a reason per image."""
 
     tasks: dict[str, NDArray[np.float64]]
     errors: list[str]
@@ -76,7 +76,7 @@ class PredictionStage:
         classifier: builds the predictor.
         classes: task -> number of classes, of every task that is written.
         size: height and width of the pixels.
-        threads: torch threads of an actor.
+        threads: torch threads per actor.
         gpu: run on a GPU if the actor sees one.
     """
 

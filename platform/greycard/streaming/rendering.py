@@ -28,10 +28,10 @@ class RenderStage:
     Attributes:
         generator: builds the generator.
         classifier: builds the classifier that the latents were found with.
-        task: whose classes they are of.
-        space: of the latents.
-        truncation: ψ of the images.
-        threads: torch threads of an actor.
+        task: the attribute whose classes they are of.
+        space: the space of the latents.
+        truncation: ψ that the images are made with.
+        threads: torch threads per actor.
         gpu: run on a GPU if the actor sees one.
     """
 

@@ -165,9 +165,9 @@ class RestorationStage:
         measures: build the measures.
         classifiers: build the ensemble; a task's predictions are in this order.
         size: height and width of the pixels.
-        seed: of the run; each image's seeds come from it, its id and the number of a sample.
-        samples: of each image at each operating point.
-        threads: torch threads of an actor.
+        seed: the run's seed; each image's seeds come from it, its id and the number of a sample.
+        samples: how many are drawn of each image at each operating point.
+        threads: torch threads per actor.
         gpu: run on a GPU if the actor sees one.
     """
 

@@ -52,7 +52,7 @@ class Rows(NamedTuple):
         good: which of them decoded.
         decode_errors: "" or why one did not.
         points: the operating points.
-        samples: drawn of each image at each point.
+        samples: how many are drawn of each image at each point.
     """
 
     total: int

@@ -1,4 +1,4 @@
-"""What a synthesis's first actors do: ``rows of (class, seed) -> latent search, or rejection -> a row a lineage``.
+"""What a synthesis's first actors do: ``rows of (class, seed) -> latent search, or rejection -> one row per lineage``.
 
 A row's lineage depends on the row alone, so actors, their number and the order of rows change nothing.
 """
@@ -64,12 +64,12 @@ class SearchStage:
     Attributes:
         generator: builds the generator.
         classifier: builds the classifier, an ``AttributeClassifier`` or what has its ``tasks`` and ``recognise``.
-        task: whose classes are looked for.
+        task: the attribute whose classes are looked for.
         method: ``search`` or ``rejection``.
-        search: of latents.
+        search: the config of the search of latents.
         batch: latents evaluated at once.
         together: lineages under way at once.
-        threads: torch threads of an actor.
+        threads: torch threads per actor.
         gpu: run on a GPU if the actor sees one.
     """
 

@@ -1,1 +1,1 @@
-"""What chains several jobs into one answer."""
+"""Studies: each chains several jobs to answer one question."""

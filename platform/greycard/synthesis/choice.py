@@ -31,7 +31,7 @@ def choose(config: SynthesisConfig, code: int, lineages: Sequence[Kept]) -> dict
 
     Args:
         config: quotas and method.
-        code: of the class.
+        code: the code of the class.
         lineages: those that are there, in any order.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a synthesis is told: whose images, by whose eyes, how many a class, how they are found, and where they go."""
+"""What a synthesis is configured with: generator, classifier, images per class, how they are found, where they go."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -17,22 +17,22 @@ LAST_SEED: Final = 2**31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisConfig:
-    """A balanced set of images, the same number a class.
+    """A balanced set of images, the same number per class.
 
     Lineage j of every class looks for its start from seed ``first_seed + j * search.start_budget`` on. After the first
     lineages, classes that are short get more of them in waves, until they have enough or ``max_lineages``.
 
     Attributes:
-        name: of the data set.
-        generator: whose images; with weights. Code may put any frozen dataclass here that has ``size`` and ``build()``,
-            which returns a ``greycard.protocols.Generator``.
-        classifier: says which class an image is; with weights.
+        name: the name of the data set.
+        generator: the config of the generator that makes the images, with weights. Code may put any frozen dataclass
+            here that has ``size`` and ``build()``, which returns a ``greycard.protocols.Generator``.
+        classifier: the config of the classifier that says which class an image is, with weights.
         task: the classifier's attribute that is balanced.
-        classes: that are wanted; () takes all of the task.
+        classes: the classes that are wanted; () takes all of the task.
         like: folder of shards that the synthetic ones are to fit: their classes of the task must be the classifier's;
             "" checks nothing.
         size: side of the images that is expected; 0 takes the generator's.
-        count: images a class, over all splits.
+        count: images per class, over all splits.
         method: ``search`` (paper 004, Algorithm 2) or ``rejection`` (its control: random latents of the class).
         search: of latents; ``rejection`` takes its space, truncation, cap and start_budget: a row then looks through
             ``start_budget`` seeds for at most ``cap`` images.
@@ -45,12 +45,12 @@ class SynthesisConfig:
         test: share that tests.
         near: images whose features lie nearer than this are reported as near-duplicates, in units of the median
             distance between random images; for both methods alike.
-        sheet: lineages a class whose first latents are kept as images for a lineage sheet, duplicates too; 0 keeps
+        sheet: lineages per class whose first latents are kept as images for a lineage sheet, duplicates too; 0 keeps
             none.
         batch: latents that an actor evaluates at once.
         together: lineages that an actor has under way at once.
         rows_per_call: lineages that an actor is given at once, and at most a crash repeats.
-        rows_per_shard: images a file.
+        rows_per_shard: images per file.
         directory: where results go, local or ``s3://``; it must be reachable from every node.
         resources: how the work is spread; results do not depend on it.
         ray: how to reach Ray.
@@ -116,19 +116,19 @@ class SynthesisConfig:
 
     @property
     def quotas(self) -> dict[str, int]:
-        """Split -> images a class; they sum to ``count``."""
+        """Split -> images per class; they sum to ``count``."""
         val, test = round(self.count * self.val), round(self.count * self.test)
         return {"train": self.count - val - test, "val": val, "test": test}
 
     @property
     def first_wave(self) -> int:
-        """Lineages a class to begin with."""
+        """Lineages per class in the first wave."""
         enough = -(-self.count // self.search.cap)
         return min(self.lineages, enough) if self.method == "rejection" else self.lineages
 
     @property
     def most_lineages(self) -> int:
-        """Lineages a class at most."""
+        """Lineages per class at most, over all waves."""
         room = (LAST_SEED - self.first_seed) // self.search.start_budget
         return min(self.max_lineages or 4 * self.first_wave, room)
 

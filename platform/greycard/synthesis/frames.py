@@ -17,7 +17,7 @@ from greycard.synthesis.config import SynthesisConfig
 from greycard.synthesis.source import CHOSEN
 
 MOST_COMPARED = 5000
-"""Images a class that near-duplicates are counted among: the first by id."""
+"""Images per class among which near-duplicates are counted: the first by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class SynthesisFrames:
     Attributes:
         counts: code, label, split, wanted, chosen, short.
         lineages: code, label, lineage, seed, found, status, error, wave, looked, evaluated, refused, dropped, accepted,
-            duplicates, kept, chosen.
+            duplicates, kept, chosen; one row per lineage.
         duplicates: code, label, images, near (share of the chosen images that lie near to one before them), gap (median
             distance to the nearest other one, in units of the median between random images), flagged (share of what
             the search accepted and left out as duplicates).
-        cost: code, label, looked, evaluated, kept, chosen, evaluated_per_chosen (seeds and latents looked at, an image;
+        cost: code, label, looked, evaluated, kept, chosen, evaluated_per_chosen (seeds and latents looked at per image;
             rows of several classes share seeds, so the sum over classes is an upper bound).
     """
 
@@ -58,7 +58,7 @@ def account(config: SynthesisConfig, lineages: list[dict[str, Any]], images: Fol
     """Make the frames.
 
     Args:
-        config: of the synthesis.
+        config: the config of the synthesis.
         lineages: as ``lineages.read_lineages`` gives them.
         images: folder of the rendered rows.
     """

@@ -78,7 +78,7 @@ def input_rows(config: SynthesisConfig, more: dict[int, tuple[int, int]]) -> pa.
 
 
 def read_lineages(waves: list[Folder]) -> list[dict[str, Any]]:
-    """Return a row a lineage without its latents, by class and number; with ``wave``, ``accepted`` and ``kept``."""
+    """Return one row per lineage without its latents, by class and number; with ``wave``, ``accepted`` and ``kept``."""
     rows = []
     for wave, folder in enumerate(waves):
         for table in folder.tables(_LIGHT):
@@ -98,7 +98,7 @@ def kept_of(rows: list[dict[str, Any]], code: int) -> list[Kept]:
 def chosen_tables(
     config: SynthesisConfig, waves: list[Folder], taken: dict[int, dict[int, Taken]]
 ) -> Iterator[pa.Table]:
-    """Yield the latents to make images of, a table a file of lineages: those chosen, and those of the sheet."""
+    """Yield the latents to make images of, one table per file of lineages: those chosen, and those of the sheet."""
     for folder in waves:
         for table in folder.tables():
             rows = []

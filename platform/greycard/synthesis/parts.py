@@ -30,11 +30,11 @@ class Part:
     Attributes:
         name: for messages and progress.
         source: folder of the Parquet files of rows that go in.
-        columns: of them that are read; ``image_id`` among them.
-        stage: what actors do.
+        columns: the columns of these files that are read; ``image_id`` among them.
+        stage: what actors do with the rows.
         output: folder of the rows that come out.
         checkpoint: folder of the ids that are written.
-        rows: a block; at most what a crash repeats.
+        rows: rows per block, which are at most what a crash repeats.
         unit: what a row is, in the singular.
     """
 
@@ -102,7 +102,7 @@ class Part:
 
 @contextlib.contextmanager
 def disk(folder: Folder) -> Iterator[None]:
-    """Turn a full disk, met here or by a worker, into an error that says where and that the same command goes on.
+    """Turn a full disk, met here or by a worker, into an error that says where and that the same command resumes.
 
     Raises:
         SynthesisError: the disk of the folder is full.

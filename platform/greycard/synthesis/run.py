@@ -46,7 +46,7 @@ class SynthesisResult:
     """What a synthesis made.
 
     Attributes:
-        config: of the synthesis.
+        config: the config of the synthesis.
         directory: where the results are: ``shards/``, ``lineages/`` (all latents), ``chosen/`` (those of the set, with
             their place in their lineages), ``tables/``.
         manifest: of the shards: attribute = the task, identity = the lineage.
@@ -78,8 +78,8 @@ def run(config: SynthesisConfig, on_wave: Callable[[str], Any] = print) -> Synth
     """Make the set, or what an earlier run left of it. A class that is short is in ``shortfalls``.
 
     Args:
-        config: of the synthesis.
-        on_wave: told in words what each wave of lineages gave.
+        config: the config of the synthesis.
+        on_wave: called with a line that says what each wave of lineages gave.
 
     Raises:
         ManifestError: ``like`` has other classes than the classifier, or the shards' folder holds something else.

@@ -21,9 +21,9 @@ class SyntheticSource(Source):
     """Rendered images: the attribute is the class that the searching classifier sees, the identity the lineage.
 
     Args:
-        name: of the data set.
-        task: the attribute.
-        classes: in code order.
+        name: the name of the data set.
+        task: the attribute that is balanced.
+        classes: the attribute's classes in code order.
         images: folder of the rendered rows.
         stated: what the manifest says about how they were made.
     """
@@ -45,7 +45,7 @@ class SyntheticSource(Source):
         return {self.task: self.classes}
 
     def index(self) -> pa.Table:
-        """Return the chosen images that are well, in the order of their ids."""
+        """Return the chosen images that were rendered without an error, in the order of their ids."""
         columns = (IMAGE_ID, IDENTITY, SPLIT, "label", CHOSEN, STATUS)
         parts = []
         for name in self.images.parquet_names():

@@ -1,4 +1,4 @@
-"""What a generation audit is told: generators and sets of real images, who measures them, and against what."""
+"""What a generation audit is configured with: generators and sets of images, the classifier, and the reference."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,11 +26,11 @@ class GeneratorSystem:
             returns a ``greycard.protocols.Generator``. None for a set of images.
         images: folder of shards that stand in the table like what a generator makes (real or synthetic data); ""
             for a generator.
-        split: of ``images``.
+        split: the split of ``images`` to audit.
         subset: attribute -> classes of ``images`` that take part.
-        truncation: ψ instead of the generator's own.
+        truncation: ψ to use instead of the generator's own.
         variant: row of the paper's tables that it stands for (``real``, ``syn_scratch``, ...), for tables; "" for none.
-        seed: of its training, for tables.
+        seed: the seed of its training, for tables.
     """
 
     name: str
@@ -54,18 +54,18 @@ class GeneratorSystem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealismConfig:
-    """How sets are compared; it may change when an audit goes on, without making images again.
+    """How sets are compared; it may change when an audit is resumed, without making images again.
 
     Attributes:
-        splits: into how many sets the images are cut for means ± deviations (paper 004's text: 5 sets of 10,000; its
-            code: 10 of 5,000).
-        sample: images kept of a set for kernel distance, precision and recall.
-        subsets: of the kernel distance.
-        subset: images each.
+        splits: the number of sets that the images are cut into for means ± deviations (paper 004's text: 5 sets of
+            10,000; its code: 10 of 5,000).
+        sample: the number of images kept of each set for kernel distance, precision and recall.
+        subsets: the number of subsets behind the kernel distance.
+        subset: images per subset.
         neighbours: k of precision and recall.
         unbalanced: shares of the unbalanced reference, by class; () is a long tail with β = 0.1 in class order.
-        resamples: of the discrepancy's interval.
-        seed: of subsets and resamples.
+        resamples: the number of resamples behind the discrepancy's interval.
+        seed: the seed that subsets and resamples are drawn with.
     """
 
     splits: int = 10
@@ -92,28 +92,28 @@ class RealismConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationAudit:
-    """Which generators and sets of images are audited, by whose eyes.
+    """Which generators and sets of images are audited, and which classifier measures them.
 
     Attributes:
         study: the name under which results belong together.
-        systems: generators and sets of images.
-        count: images a generator; of a set of images at most so many, chosen by a hash of their ids (0 takes all). The
-            reference is taken whole.
-        seed: of the first image; the others follow one by one. Take seeds that no search or training has used.
-        classifier: the measuring one: another than the one that a generator was searched or trained with.
+        systems: the generators and sets of images to audit.
+        count: images per generator; of a set of images at most so many, chosen by a hash of their ids (0 takes all).
+            The reference is taken whole.
+        seed: the seed of the first image; the others follow one by one. Take seeds that no search or training has used.
+        classifier: the one that measures; it should not be the one that a generator was searched or trained with.
         task: the attribute whose classes are counted.
         reference: folder of balanced, held-out shards, labelled with the task; its row in the tables is called
             ``reference``.
-        reference_split: its split.
+        reference_split: the split of ``reference`` to compare with.
         size: height and width in pixels; generators make images of that size.
         resize: cut and resample real images of another size; otherwise they fail.
         inception: file of the Inception weights of torch-fidelity (``weights-inception-2015-12-05-6726825d.pth``), for
             ``fid``, ``kid`` and ``inception_score``; "" measures with the classifier's features alone.
-        quality: no-reference measures, one number an image; those whose files are not there, or that such small images
+        quality: no-reference measures, one number per image; those whose files are not there, or that such small images
             have no value of, are absent, with the reason. Code may put any config with ``name`` and ``build()`` here,
             as ``greycard.streaming.generating.QualityBuilder`` says.
         paths: images of each generator whose path length is measured; 0 leaves it out.
-        realism: how sets are compared; it may change when an audit goes on.
+        realism: how sets are compared; it may change when an audit is resumed.
         max_failed_share: share of images that may fail before the job ends with an error (after writing the table).
         directory: where results go, local or ``s3://``; it must be reachable from every node.
         resources: how the work is spread; results do not depend on it.

@@ -1,7 +1,7 @@
 """Audit trained generators and sets of images: what classes they show how often, and how real they look.
 
-One MLflow run a job, a child run a system with its scores and shares, all frames as tables, the tables of images as
-data sets. The frames are written to ``<directory>/tables`` as Parquet and CSV, and a page to ``<directory>/report``.
+One MLflow run per job, one child run per system with its scores and shares, all frames as tables, the tables of images
+as data sets. The frames are written to ``<directory>/tables`` as Parquet and CSV, a page to ``<directory>/report``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ class GenerationAuditJob:
         audit: which generators and sets, by which classifier, against which reference.
         models: where the trained models are: a relative path of weights (``runs/paper004/...``) means one within this
             folder; "" is the working directory.
-        title: of the page.
+        title: the title of the page.
         printed: whose printed rows stand beside ours: ``FFHQ`` (Tables 1 and 2) or ``CIFAR10-LT`` (Tables 3 to 5).
     """
 
@@ -53,7 +53,7 @@ class GenerationAuditJob:
         return self.audit.reference, self.audit.reference_split
 
     def check(self, manifest: Manifest) -> None:
-        """Nothing: the audit checks every name that the report uses."""
+        """Check nothing: the audit checks every name that the report uses."""
 
     def run(self, audit: GenerationAudit, on_system_done: Callable[[SystemResult], None]) -> GenerationResult:
         """Run the audit, or what is left of it, and say what could not be measured."""
@@ -145,7 +145,7 @@ def tables_of(frames: GenerationFrames) -> Mapping[str, pd.DataFrame]:
 
 
 def summary(frames: GenerationFrames) -> str:
-    """Return a line a system: the discrepancy beside its sampling floor, and the Fréchet distance beside its own."""
+    """Return one line per system: the discrepancy beside its sampling floor, the Fréchet distance beside its own."""
     scores = frames.scores.set_index(["system", "measure"])
     frechet = "fid" if (REFERENCE, "fid") in scores.index else "frechet[aux]"
     lines = []

@@ -90,7 +90,7 @@ class GenerationResult:
     """What a generation audit found.
 
     Attributes:
-        config: of the audit.
+        config: the audit's config.
         directory: where the results are.
         systems: the reference, then the config's systems.
         absent: measure -> why it was not taken.
@@ -102,7 +102,7 @@ class GenerationResult:
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, system: str) -> pa.Table:
-        """Return a system's table, one row an image, image_id ascending.
+        """Return a system's table, one row per image, image_id ascending.
 
         Columns: system, image_id, seed and partner (of a generator) or the shards' columns, pred_<task>, prob_<task>,
         quality_<measure>, status, error, path_aux (of a generator).

@@ -85,8 +85,8 @@ class Reference:
     """The reference of every score: what its extractors saw, and how the measuring classifier errs on its labels.
 
     Args:
-        state: of the reference.
-        classes: of the task.
+        state: the reference's state.
+        classes: the task's classes.
         config: how sets are compared.
     """
 
@@ -94,7 +94,7 @@ class Reference:
         self.state = state
         self.classes = tuple(classes)
         self.config = config
-        # of each extractor, by measure: one half of the reference against the other
+        # per extractor, by measure: one half of the reference against the other
         self.floors = {name: compare(*_split(seen), config) for name, seen in state.realism.items()}
 
     def scores(self, system: GeneratorSystem, state: SetState) -> pd.DataFrame:
@@ -219,7 +219,7 @@ def frames_of(
     Args:
         states: system -> state, the reference among them.
         systems: the reference and the others, in the order of the tables.
-        classes: of the task.
+        classes: the task's classes.
         config: how sets are compared.
     """
     reference = Reference(states[REFERENCE], classes, config)

@@ -34,7 +34,7 @@ from greycard.streaming.selection import hashes
 HALVES: Final = 2
 _CHUNK: Final = 4096
 Half = tuple[FeatureMoments, ...]
-"""Moments a class of half the images; the last is of images whose class is not known."""
+"""Moments of half the images, one per class; the last is of images whose class is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Realism:
     """What one extractor saw in a set.
 
     Attributes:
-        halves: moments of two random halves, a class each.
-        sample: of the features.
-        score: of the extractor's own probabilities.
+        halves: moments of two random halves, one per class.
+        sample: a sample of the features.
+        score: the state of the score, from the extractor's own probabilities.
     """
 
     halves: tuple[Half, ...]
@@ -52,13 +52,13 @@ class Realism:
     score: ClassifierScore
 
     def merge(self, other: "Realism") -> "Realism":
-        """Return the state of both."""
+        """Return the merged state of both sets."""
         pairs = zip(self.halves, other.halves, strict=True)
         halves = tuple(tuple(a.merge(b) for a, b in zip(*pair, strict=True)) for pair in pairs)
         return Realism(halves, self.sample.merge(other.sample), self.score.merge(other.score))
 
     def by_class(self) -> Half:
-        """Return the moments a class, without those of no known class."""
+        """Return the moments per class, without those of images whose class is not known."""
         return tuple(total([half[code] for half in self.halves]) for code in range(len(self.halves[0]) - 1))
 
     def everything(self) -> FeatureMoments:
@@ -116,7 +116,7 @@ class SetState:
 
 
 def make_state(output: Folder, task: str, classes: Sequence[str], config: RealismConfig) -> SetState:
-    """Compute a system's states from the rows that are well."""
+    """Compute a system's states from the rows that succeeded."""
     rows = _rows(output)
     order = np.argsort(found := hashes(rows[IMAGE_ID]), kind="stable")
     rows, found = rows.take(pa.array(order)), found[order]
@@ -173,7 +173,7 @@ def _realism(
 
 
 def _rows(output: Folder) -> pa.Table:
-    """Return all rows that are well, with plain columns."""
+    """Return all rows that succeeded, with plain columns."""
     parts = [part.filter(pc.equal(part[STATUS], OK)) for part in output.tables()]
     return pa.concat_tables(parts, promote_options="permissive").combine_chunks()
 

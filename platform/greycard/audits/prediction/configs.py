@@ -1,4 +1,4 @@
-"""What a prediction audit is told: the predictors, what they predict, between whom, and how the work is spread."""
+"""What a prediction audit is configured with: predictors, targets, groups to compare, and how the work is spread."""
 
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ class PredictorSystem:
             ``class_sets`` and ``build()``, which returns a ``Classifier``.
         loss: what it was trained with: ``ce``, or the kind of a fairness loss, for the tables.
         lam: λ of that loss, 0 for ``ce``.
-        seed: of its training.
+        seed: the seed of its training.
         baseline: name of the system that it was trained from; "" for a baseline. The squeezing check compares the two.
         trained_for: sensitive attributes of its fairness loss; () leaves it open.
     """
@@ -60,7 +60,7 @@ class PredictionAudit:
         resize: cut and resample images of another size; otherwise they fail.
         max_failed_share: share of images that may fail before the job ends with an error (after writing the table).
         directory: where results go, local or ``s3://``; it must be reachable from every node.
-        findings: intervals, noise floors and batch means; they may change when an audit goes on.
+        findings: intervals, noise floors and batch means; they may change when an audit is resumed.
         squeezing: the check of systems that have a baseline; it may change too.
         resources: how the work is spread; results do not depend on it.
         ray: how to reach Ray.

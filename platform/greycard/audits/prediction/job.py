@@ -1,8 +1,8 @@
 """Audit trained predictors on shards: probabilities image by image, and how groups differ in them.
 
-One MLflow run a job, a child run a system with its numbers, all frames as tables, the predictions as a data set. The
-frames are written to ``<directory>/tables`` as Parquet and CSV; ``tables/paper.csv`` has the layout of Tables 1-3 of
-paper 002, with the printed rows beside the measured ones where data set, attributes and loss are the paper's. Where
+One MLflow run per job, one child run per system with its numbers, all frames as tables, the predictions as a data set.
+The frames are written to ``<directory>/tables`` as Parquet and CSV; ``tables/paper.csv`` has the layout of Tables 1-3
+of paper 002, with the printed rows beside the measured ones where data set, attributes and loss are the paper's. Where
 several seeds of a loss and their baselines are audited, ``tables/comparisons`` says what the loss changed on average.
 """
 
@@ -37,7 +37,7 @@ class PredictionAuditJob:
         audit: which predictors, on which images, for which attributes.
         models: where the trained models are: a relative path of weights (``runs/paper002/...``) means one within this
             folder; "" is the working directory.
-        title: of the page.
+        title: the title of the page.
     """
 
     kind: Literal["predictions"] = "predictions"
@@ -55,7 +55,7 @@ class PredictionAuditJob:
         return self.audit.shards, self.audit.split
 
     def check(self, manifest: Manifest) -> None:
-        """Nothing: the audit checks every name that the report uses."""
+        """Check nothing: the audit checks every name that the report uses."""
 
     def run(self, audit: PredictionAudit, on_system_done: Callable[[SystemResult], None]) -> PredictionResult:
         """Run the audit, or what is left of it."""

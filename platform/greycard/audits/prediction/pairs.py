@@ -24,8 +24,8 @@ def compare_systems(
 
     Args:
         tables: system -> its predictions table.
-        config: of the audit.
-        attributes: attribute -> classes in code order, of the manifest.
+        config: the audit's config.
+        attributes: attribute -> classes in code order, from the manifest.
 
     Returns:
         target, attribute, loss, lam, trained_for and the columns of ``compare_seeds``, on the images that all systems
@@ -49,7 +49,7 @@ def compare_systems(
 
 
 def _repeated(config: PredictionAudit) -> dict[tuple[str, float, tuple[str, ...]], list[PredictorSystem]]:
-    """Return the systems with a baseline by what is the same but for the seed."""
+    """Return the systems with a baseline by everything that is the same but for the seed."""
     kinds: dict[tuple[str, float, tuple[str, ...]], list[PredictorSystem]] = {}
     for system in config.systems:
         if system.baseline:

@@ -21,7 +21,7 @@ def predictions_of(
         table: a system's predictions table; rows that failed are left out.
         target: the attribute that is predicted.
         sensitive: one attribute, or several that are crossed.
-        attributes: attribute -> classes in code order, of the manifest.
+        attributes: attribute -> classes in code order, from the manifest.
     """
     rows = table.filter(pc.equal(table[STATUS], OK))
     parts = [Groups(name, attributes[name], class_codes(rows[name], attributes[name])) for name in sensitive]
@@ -34,7 +34,7 @@ def predictions_of(
 
 
 def probabilities_of(rows: pa.Table, task: str, classes: int) -> Floats:
-    """Return a task's probabilities, (N, K) float64, of rows that are all well."""
+    """Return a task's probabilities, (N, K) float64, of rows that all succeeded."""
     items = pc.list_flatten(rows[probability_column(task)]).to_numpy()
     return np.asarray(items, np.float64).reshape(len(rows), classes)
 

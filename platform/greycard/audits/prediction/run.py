@@ -1,6 +1,6 @@
 """The audit of predictors of labelled attributes, image by image: probabilities, and what they say by group.
 
-``manifest -> checks -> [a system: shards -> decode -> classifier -> probabilities -> every image accounted for ->
+``manifest -> checks -> [per system: shards -> decode -> classifier -> probabilities -> every image accounted for ->
 predictions/<system>.parquet] -> result -> frames``
 
 Every system is one Ray Data pipeline with one pool of actors. What is finished is not done again: a system by its
@@ -60,10 +60,10 @@ class PredictionResult:
     """What a prediction audit found.
 
     Attributes:
-        config: of the audit.
+        config: the audit's config.
         directory: where the results are.
-        manifest: of the images.
-        systems: in the config's order.
+        manifest: the manifest of the images.
+        systems: the systems' results, in the config's order.
     """
 
     config: PredictionAudit

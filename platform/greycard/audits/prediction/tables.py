@@ -31,14 +31,14 @@ class PredictionFrames(NamedTuple):
         disparities: system, target, attribute, measure, decisions, estimate, value, low, high, noise_floor, p_value,
             missing.
         cells: system, target, attribute, label (a class), group, count.
-        table: the layout of Tables 1-3 of paper 002, a row a target, attribute and system: target, sensitive, loss,
-            lam, system, seed, baseline, trained_for, accuracy (of the target), accuracy_all (mean over the predicted
-            attributes), auc, L_* (batch means of soft losses), L_*_full (of the full split), sigma_iou, dp_difference
-            and eo_difference (hard), ece, count.
+        table: the layout of Tables 1-3 of paper 002, one row per target, attribute and system: target, sensitive,
+            loss, lam, system, seed, baseline, trained_for, accuracy (of the target), accuracy_all (mean over the
+            predicted attributes), auc, L_* (batch means of soft losses), L_*_full (of the full split), sigma_iou,
+            dp_difference and eo_difference (hard), ece, count.
         paper: the same with the columns source and note, without systems that were trained for other attributes: the
             printed rows stand where data set, attributes and loss are the paper's.
         squeezing: system, target, attribute, measure, view, baseline, fair, reduction, low, high, survives, verdict;
-            a system with a baseline each.
+            for each system with a baseline.
         counts: system, n_in, n_ok, n_failed, reasons.
     """
 
@@ -58,8 +58,8 @@ def make_frames(
 
     Args:
         tables: system -> its predictions table.
-        config: of the audit.
-        attributes: attribute -> classes in code order, of the manifest.
+        config: the audit's config.
+        attributes: attribute -> classes in code order, from the manifest.
         dataset: name of the data set, to find the paper's rows.
 
     Raises:

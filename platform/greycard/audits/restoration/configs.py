@@ -1,4 +1,4 @@
-"""What a restoration audit is told: systems, images and measures."""
+"""What a restoration audit is configured with: systems, images and measures."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,7 +28,8 @@ class System:
         codec: its config, with all its operating points. A recipe or ``--set`` names one of the family; code may put
             any frozen dataclass here that has ``build()`` and returns a ``greycard.protocols.Restorer``; with
             ``draws`` if its results depend on seeds.
-        samples: drawn of each image at each operating point, with a seed each; more than one needs a model that draws.
+        samples: how many are drawn of each image at each operating point, each with its own seed; more than one needs a
+            model that draws.
     """
 
     name: str
@@ -77,7 +78,7 @@ class RestorationAudit:
         resize: cut and resample images of another size; otherwise they fail.
         max_failed_share: share of rows that may fail before the job ends with an error (after writing the table).
         directory: where results go, local or ``s3://``; it must be reachable from every node.
-        seed: of the run: with an image's id and the number of its sample it gives the seed that the image is drawn
+        seed: the run's seed: with an image's id and the number of its sample it gives the seed that the image is drawn
             from, where a system draws.
         resources: how the work is spread; results do not depend on it.
         ray: how to reach Ray.

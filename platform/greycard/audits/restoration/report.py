@@ -38,12 +38,12 @@ class ReportConfig:
     """How a report is made.
 
     Attributes:
-        title: of the page.
+        title: the title of the page.
         attribute: what the page compares groups by; all of ``findings.attributes`` are in the tables. "" takes the
             first of those that the data set has, or else its own first attribute.
         findings: what is computed.
         pairs: systems (unbalanced, balanced) whose training sets are compared; found by name where empty.
-        images_per_group: rows a group on the contact sheets; 0 leaves them out.
+        images_per_group: rows per group on the contact sheets; 0 leaves them out.
     """
 
     title: str = "Group differences in compressed faces"
@@ -140,9 +140,9 @@ def make(job: ReportJob, table: pa.Table, manifest: Manifest, run_id: str) -> Re
 
     Args:
         job: where the audit is, where the report goes and how it is made.
-        table: of all systems, as the audit returned it or ``read_audit`` reads it.
-        manifest: of the images.
-        run_id: of the MLflow run, for the page.
+        table: the rows of all systems, as the audit returned it or ``read_audit`` reads it.
+        manifest: the manifest of the images.
+        run_id: the id of the MLflow run, for the page.
     """
     job = replace(job, config=choose_attribute(job.config, manifest))
     findings = summarise(table, manifest.attributes, job.config.findings)
@@ -157,7 +157,7 @@ def make(job: ReportJob, table: pa.Table, manifest: Manifest, run_id: str) -> Re
 
 
 def read_audit(uri: str) -> pa.Table:
-    """Read an audit's tables, one a system, into one.
+    """Read an audit's tables, one per system, into one.
 
     Raises:
         AuditError: there are none.

@@ -1,6 +1,6 @@
 """The audit of systems that restore an image: codecs, and later upsamplers, against the original, image by image.
 
-``manifest -> checks -> [a system: shards -> decode -> codec at every point -> measures, classifiers -> reconstruction
+``manifest -> checks -> [per system: shards -> decode -> codec at every point -> measures, classifiers -> reconstruction
 set -> every image accounted for -> audit table] -> result``
 
 A system is one Ray Data pipeline with all its operating points, so an image is read once. What is finished is not done
@@ -59,8 +59,8 @@ class AuditResult:
 
     Attributes:
         directory: where the results are.
-        manifest: of the images.
-        systems: in the config's order.
+        manifest: the manifest of the images.
+        systems: the systems' results, in the config's order.
         absent: measure -> why it could not be had on this machine.
     """
 
@@ -138,11 +138,11 @@ def _plan_system(
     """Name a system's results by all that shapes a row, and check the folder for others.
 
     Args:
-        config: of the audit.
+        config: the audit's config.
         system: one of its systems.
-        manifest: of the images.
-        source: of the images that take part.
-        shared: measures, then classifiers.
+        manifest: the manifest of the images.
+        source: where the images that take part are read from.
+        shared: the pinned measures, then the pinned classifiers.
 
     Raises:
         AuditError: the directory holds results of this name that were computed otherwise.

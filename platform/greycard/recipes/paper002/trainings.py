@@ -113,7 +113,7 @@ def predictor(setting: Setting, sensitive: str) -> PredictorTraining:
 
 
 def training(setting: Setting, seeds: tuple[int, ...] = (0,)) -> TrainJob:
-    """Return the training of a data set: for each sensitive attribute a baseline and five fair phases a seed.
+    """Return the training of a data set: for each sensitive attribute one baseline and five fair phases per seed.
 
     The baseline of every sensitive attribute is the same but for its name, so that each can be trained on its own.
     """

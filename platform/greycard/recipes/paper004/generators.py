@@ -94,9 +94,9 @@ def cifar() -> RowsConfig:
 
 
 def mnist_small() -> RowsConfig:
-    """MNIST-5k as a long tail, 32 pixels: networks of 83,000 weights, a quarter of an hour a row on one CPU thread.
+    """MNIST-5k as a long tail, 32 pixels: networks of 83,000 weights, a quarter of an hour per row on one CPU thread.
 
-    Real and synthetic digits are moved a little, so that a discriminator does not learn thirty nines by heart.
+    Real and synthetic digits are moved a little, so that a discriminator does not memorise the thirty nines.
     """
     return RowsConfig(
         generator=StyleGan2Config.preset("small32"),
@@ -123,4 +123,4 @@ def faces_small() -> RowsConfig:
 
 
 _SMALL_SHARES: Final = ShareLossConfig(memory=0.98)
-"""Of about 800 images: those of one batch of 16 say nothing about ten classes."""
+"""The share loss remembers about 800 images: those of one batch of 16 say nothing about ten classes."""

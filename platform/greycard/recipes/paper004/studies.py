@@ -2,7 +2,7 @@
 
 The rows come from ``generators``, the syntheses from ``syntheses`` beside this module, which also has the published
 code's search (``published_z``, ``published_w_plus``) to put in ``synthesis``. At the paper's scale the measures of
-Tables 2 and 5 are asked for; each is absent until it is told its weights, in ``audit.quality.<n>.weights``.
+Tables 2 and 5 are asked for; each is absent until ``audit.quality.<n>.weights`` names its weights.
 """
 
 from dataclasses import replace
@@ -74,7 +74,7 @@ def faces_ffhq() -> RebalanceJob:
     """Drawn faces (not people), 69 % Caucasian and 0.4 % Indian as the paper says of FFHQ, 32 pixels; by race.
 
     The judge learns balanced faces, as the paper's judge of FFHQ comes from other data: one that learnt the twenty
-    Indian faces of the unbalanced ones knew 4 % of others.
+    Indian faces of the unbalanced ones labelled 4 % of others correctly.
     """
     rows = faces_small()
     home = "runs/paper004/faces"
@@ -190,7 +190,7 @@ def _ffhq(network: str) -> RebalanceJob:
 
     FFHQ comes without labels of people: ``labels`` is a table of your own. The measuring classifier learns a data set
     of your own too (``data.measuring.source.path``), with the same classes and its own splits. The reference is FFHQ's
-    validation part, cut to as many images a class as the rarest has: few, so set data.reference where you have more.
+    validation part, cut to as many images per class as the rarest has: few, so set data.reference where you have more.
     """
     rows = ffhq_rows(network)
     classes: Classes = {rows.task: FFHQ_RACES}

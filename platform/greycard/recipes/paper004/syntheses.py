@@ -33,7 +33,7 @@ def of_rows(
     Args:
         rows: what the rows of the table share.
         setting: folder of the table in ``runs/paper004``.
-        folder: of the set.
+        folder: the folder of the set.
         changes: fields of the synthesis.
     """
     generator: GeneratorConfig = replace(rows.generator, weights=f"{rows.start.replace(SEED, '0')}/{WEIGHTS}")
@@ -83,12 +83,12 @@ def cifar10_rejection() -> SynthesisJob:
 
 
 def published_z() -> SynthesisJob:
-    """Table 1 as the published code searches FFHQ in Z: 50,000 a race from few long lineages."""
+    """Table 1 as the published code searches FFHQ in Z: 50,000 per race from few long lineages."""
     return _published("z")
 
 
 def published_w_plus() -> SynthesisJob:
-    """Table 1 as the published code searches FFHQ in W+: the same with uniform steps a layer."""
+    """Table 1 as the published code searches FFHQ in W+: the same with uniform steps per layer."""
     return _published("w+")
 
 

@@ -1,4 +1,4 @@
-"""What a page of generators is told: frames of the audit, accounts of syntheses, samples, ways to balance."""
+"""What a page of generators is made from: frames of the audit, accounts of syntheses, samples, ways to balance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,22 +30,25 @@ class Account(Protocol):
 
     @property
     def counts(self) -> pd.DataFrame:
-        """method, code, label, split, wanted, chosen, short."""
+        """Columns: method, code, label, split, wanted, chosen, short."""
         ...
 
     @property
     def lineages(self) -> pd.DataFrame:
-        """method, label, lineage, found (seed of the start; NA for none), status, error, looked, evaluated, ..."""
+        """Lineages that were searched.
+
+        Columns: method, label, lineage, found (seed of the start; NA for none), status, error, looked, evaluated, ...
+        """
         ...
 
     @property
     def duplicates(self) -> pd.DataFrame:
-        """method, code, label, images, near, gap, flagged."""
+        """Columns: method, code, label, images, near, gap, flagged."""
         ...
 
     @property
     def cost(self) -> pd.DataFrame:
-        """method, code, label, looked, evaluated, kept, chosen, evaluated_per_chosen."""
+        """Columns: method, code, label, looked, evaluated, kept, chosen, evaluated_per_chosen."""
         ...
 
 
@@ -68,7 +71,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One way to balanced images, a row of a table.
+    """One way to get balanced images: one row of the table of ways.
 
     Attributes:
         name: for people: "latent search", "rejection sampling", "reweighting".
@@ -92,7 +95,7 @@ class Syntheses:
         ways: what is compared in the table of ways to balance: search, rejection, reweighting.
         lineages: ``SynthesisResult.sheet()``: lineage, label, number, parent, depth, distance, duplicate, chosen, image
             (PNG); None leaves the sheet out.
-        angles: distances of ``lineages`` are radians.
+        angles: whether distances of ``lineages`` are radians.
     """
 
     accounts: tuple[Account, ...] = ()
@@ -114,7 +117,7 @@ class GenerationPage(Cover):
     """What the page of a generation audit is made of. Frames are those of ``audits.generation.run.GenerationFrames``.
 
     Attributes:
-        task: whose classes are counted.
+        task: the attribute whose classes are counted.
         verdict: the first sentence; "" takes one from ``scores``.
         scores: system, variant, seed, measure, value, sd, low, high, n, splits, floor, note.
         shares: system, code, label, hard, soft, corrected, even, count.
@@ -130,10 +133,10 @@ class GenerationPage(Cover):
         made: sets that were synthesized.
         samples: images of systems in order of their seeds, by system.
         histories: system -> metrics of each tick of its training, with a column ``images``.
-        paper: whose printed rows stand beside: ``FFHQ`` or ``CIFAR10-LT``; "" for none.
+        paper: the data set whose printed rows stand beside: ``FFHQ`` or ``CIFAR10-LT``; "" for none.
         labels: system -> what it is called; without one, its row in the paper's tables or its name.
         absent: measure -> why it was not taken.
-        classes: in the order of the figures; () takes that of ``shares``.
+        classes: the classes in the order of the figures; () takes that of ``shares``.
         min_ratio: how many times lower the discrepancy is to be; 0 has no aim.
     """
 

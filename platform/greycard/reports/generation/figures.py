@@ -36,8 +36,8 @@ def shares_figure(shares: pd.DataFrame, systems: Mapping[str, str], classes: Seq
 
     Args:
         shares: system, label, hard, corrected, count.
-        systems: system -> what it is called; one column each.
-        classes: in order; one that a system never shows keeps its place.
+        systems: system -> what it is called; one column per system.
+        classes: the classes in order; one that a system never shows keeps its place.
     """
     shown = list(systems)
     names = max((len(spell(name)) for name in classes), default=1)

@@ -26,7 +26,7 @@ def heat_map(rows: pd.DataFrame, classes: Sequence[str], across: str, down: str,
 
     Args:
         rows: group, reference_group, value, of one system and one measure.
-        classes: in order; a group without images has empty cells.
+        classes: the classes in order; a group without images has empty cells.
         across: what the columns are.
         down: what the rows are.
         most: the end of the colour scale, to be the same in several maps; NaN takes the largest distance.
@@ -65,7 +65,7 @@ def references_figure(rows: pd.DataFrame, systems: Mapping[str, str]) -> Figure:
 
     Args:
         rows: system, generated, reference, value, of one measure.
-        systems: system -> what it is called; a panel each.
+        systems: system -> what it is called; one panel per system.
     """
     shown = [name for name in systems if name in set(rows["system"])]
     figure = Figure(figsize=(1.4 + 2.9 * max(len(shown), 1), 2.9), layout="constrained")
@@ -114,5 +114,5 @@ def _numbers(axes: Axes, matrix: "np.ndarray[tuple[int, int], np.dtype[np.float6
 
 
 def _short(value: float) -> str:
-    """Return a distance with two digits; what is left of rounding is 0."""
+    """Return a distance with two digits; a rounding error that remains of a zero becomes 0."""
     return "0" if abs(value) < _ROUNDING else number(value, 2)

@@ -32,7 +32,7 @@ def blocks(page: GenerationPage) -> tuple[Block, ...]:
 
 
 def _compared(page: GenerationPage) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the systems of the figures of shares, two at most each: before and after; and sets that were made."""
+    """Return the systems of the figures of shares: before and after, and sets that were made; at most two of each."""
     there = set(page.shares["system"])
     main = [name for name in dict.fromkeys((page.first, page.last)) if name in there]
     made = [name for name in dict.fromkeys(way.set for way in page.made.ways) if name in there and name not in main][:2]

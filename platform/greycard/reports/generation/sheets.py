@@ -58,7 +58,7 @@ def by_class(samples: Sequence[tuple[str, Samples]], classes: Sequence[str], *, 
 
     Args:
         samples: (what it is called, its images).
-        classes: in order; one without images keeps its row.
+        classes: the classes in order; one without images keeps its row.
         each: images per class and system.
     """
     side = _side([one for _, one in samples])
@@ -95,10 +95,10 @@ def lineage_sheet(
 
     Args:
         lineages: lineage, label, number, parent, depth, distance, duplicate, chosen, image (PNG or array).
-        classes: in order; those without a lineage are left out.
+        classes: the classes in order; those without a lineage are left out.
         angles: distances are radians and written in degrees.
         each: lineages per class.
-        most: images per lineage.
+        most: images per lineage at most.
     """
     parts = [
         (label, str(name), rows.sort_values(["depth", "number"]).head(most))

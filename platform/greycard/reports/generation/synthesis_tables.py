@@ -43,7 +43,7 @@ def ways(page: GenerationPage) -> Table:
 
 
 def accounts(page: GenerationPage) -> tuple[Table, ...]:
-    """Return for each method what each class asked for and got, at what cost."""
+    """Return one table per method: how many images each class needed and got, and at what cost."""
     counts, lineages, near, cost = (page.made.joined(name) for name in ("counts", "lineages", "duplicates", "cost"))
     if counts is None or lineages is None or near is None or cost is None:
         return ()
@@ -130,7 +130,7 @@ def _draws(cost: pd.DataFrame | None) -> str:
 
 
 def _work(cost: pd.DataFrame) -> "pd.Series[float]":
-    """Return the seeds and latents that each class was looked for in; rejection sampling has no more than seeds."""
+    """Return how many seeds and latents each class was searched for in; rejection sampling has seeds alone."""
     return cost["looked"] + cost["evaluated"].where(cost["method"] == "search", 0)
 
 

@@ -84,7 +84,7 @@ def no_reference(page: GenerationPage) -> Table | None:
 
 
 def printed(page: GenerationPage) -> tuple[Table, ...]:
-    """Return what the paper prints of realism and quality for its data set."""
+    """Return the values of realism and quality that the paper prints for its data set."""
     if not page.paper:
         return ()
     rows = printed_rows(page.paper)

@@ -111,7 +111,7 @@ def measures_of(page: GenerationPage) -> dict[str, str]:
 
 
 def limits(page: GenerationPage) -> tuple[str, ...]:
-    """Return what the page does not say."""
+    """Return the limits of the page: what it does not say."""
     pictures = ("The images are drawn by a program. Their variety is far smaller than that of photographs.",)
     return (
         *(pictures if page.drawn else ()),

@@ -18,10 +18,10 @@ class Arm(NamedTuple):
 
     Attributes:
         name: the systems' common name.
-        label: for people.
-        systems: in order of appearance.
-        seeds: theirs, as text; "" where the table has none.
-        baseline: trained without a fairness loss.
+        label: the name that the page shows.
+        systems: the systems in order of appearance.
+        seeds: the systems' seeds, as text; "" where the table has none.
+        baseline: whether it was trained without a fairness loss.
     """
 
     name: str
@@ -65,7 +65,7 @@ def _arm(stem: str, systems: Sequence[str], rows: Sequence[_Row]) -> Arm:
 
 
 def rows_of(frame: pd.DataFrame, arm: Arm) -> pd.DataFrame:
-    """Return an arm's rows, a system after the other."""
+    """Return an arm's rows, system by system."""
     return frame[frame["system"].isin(arm.systems)]
 
 

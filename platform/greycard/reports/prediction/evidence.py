@@ -1,4 +1,4 @@
-"""What a page that holds a prediction audit is told: that of an audit alone, and that of a search."""
+"""What a page that holds a prediction audit is made from, be it the page of an audit or of a search."""
 
 from dataclasses import dataclass
 

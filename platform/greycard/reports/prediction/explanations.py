@@ -28,7 +28,7 @@ def reading(level: float) -> tuple[str, ...]:
 
 
 def words(page: Evidence) -> dict[str, str]:
-    """Return the measures that an audit shows and what they are, and how chance is told; {} without an audit."""
+    """Return the measures that an audit shows and what they are, and the terms about chance; {} without an audit."""
     found: dict[str, str] = {}
     for frame, known in ((page.groups, GROUP_WORDS), (page.disparities, DISPARITY_WORDS)):
         there = set() if frame is None else set(frame["measure"])

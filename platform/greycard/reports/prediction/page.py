@@ -17,7 +17,7 @@ class PredictionPage(Evidence):
     """What the page of a prediction audit is made of.
 
     Attributes:
-        split: what was audited.
+        split: the split that was audited.
         groups: as ``Evidence`` has it, and always there.
         disparities: as ``Evidence`` has it, and always there.
         table: as ``Evidence`` has it, and always there.

@@ -25,7 +25,7 @@ class Found(NamedTuple):
 
     @property
     def key(self) -> str:
-        """For names of files."""
+        """The target and attribute as a part of file names."""
         return "-".join(part.replace(" ", "-") for part in (self.target, self.attribute) if part)
 
 

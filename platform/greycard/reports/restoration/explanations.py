@@ -47,7 +47,7 @@ def words(findings: Findings, measured: Sequence[Description]) -> dict[str, str]
 
 
 def limits(*, drawn: bool) -> tuple[str, ...]:
-    """Return what the page does not say."""
+    """Return the limits of the page: what it does not say."""
     faces = (
         "The faces are drawn by a program, not photographs of people. Their traits follow published counts; their "
         "variety is far smaller than that of people.",

@@ -43,8 +43,8 @@ def distortion(groups: pd.DataFrame, system: str, attribute: str, absent: dict[s
 
     Args:
         groups: ``findings.groups``.
-        system: whose curves.
-        attribute: whose groups are the lines; the line of all images is black.
+        system: the system whose curves are drawn.
+        attribute: the attribute whose groups are the lines; the line of all images is black.
         absent: measure -> why it was not measured; its panel says so.
     """
     absent = absent or {}
@@ -163,8 +163,8 @@ def training_sets(disparities: pd.DataFrame, pair: tuple[str, str], attribute: s
     Args:
         disparities: ``findings.disparities``.
         pair: the systems (unbalanced, balanced).
-        attribute: whose groups.
-        tasks: one panel each.
+        attribute: the attribute whose groups are compared.
+        tasks: the tasks; one panel per task.
     """
     rows = select(disparities, attribute=attribute)
     rate = common_rate(rows, pair)

@@ -9,7 +9,7 @@ from greycard.metrics.descriptions import Description
 from greycard.reports.wording import level
 from greycard.schema import BPP_ESTIMATED, BPP_PAYLOAD, BPP_TOTAL, unknown
 
-RAW: Final = "raw"  # what the system that returns the original images is called unless told otherwise
+RAW: Final = "raw"  # what the system that returns the original images is called by default
 ACCURACY: Final = "accuracy_merged/"
 KINDS_OF_RATE: Final = {
     BPP_ESTIMATED: "bits per pixel, estimated from likelihoods",
@@ -23,27 +23,33 @@ class Findings(Protocol):
 
     @property
     def groups(self) -> pd.DataFrame:
-        """system, point, bpp_*, attribute, group, measure, value, low, high, level, count, identities, failed."""
+        """Numbers by group.
+
+        Columns: system, point, bpp_*, attribute, group, measure, value, low, high, level, count, identities, failed.
+        """
         ...
 
     @property
     def disparities(self) -> pd.DataFrame:
-        """system, point, bpp_*, attribute, measure, bias, low, high, level, noise_floor, p_value, best_group, ..."""
+        """Differences between groups.
+
+        Columns: system, point, bpp_*, attribute, measure, bias, low, high, level, noise_floor, p_value, best_group, ...
+        """
         ...
 
     @property
     def chance(self) -> pd.DataFrame:
-        """task, attribute, group, merged, count, constant, merged_chance, group_constant, group_chance, ..."""
+        """Columns: task, attribute, group, merged, count, constant, merged_chance, group_constant, group_chance, ..."""
         ...
 
     @property
     def rates(self) -> pd.DataFrame:
-        """system, reference, attribute, group, measure, value, low_bpp, high_bpp, reason."""
+        """Columns: system, reference, attribute, group, measure, value, low_bpp, high_bpp, reason."""
         ...
 
     @property
     def counts(self) -> pd.DataFrame:
-        """system, point, n_in, n_ok, n_failed, reasons."""
+        """Columns: system, point, n_in, n_ok, n_failed, reasons."""
         ...
 
 
@@ -94,7 +100,7 @@ def measures_of(groups: pd.DataFrame) -> list[str]:
 
 
 def direction_text(column: Description) -> str:
-    """Say where a measure's better end is."""
+    """Return which values of a measure are closer to the original, higher or lower ones, in words."""
     return f"{'higher' if column.higher_is_better else 'lower'} is closer to the original"
 
 
@@ -114,7 +120,7 @@ def chance_text(frame: pd.DataFrame) -> str:
 
 
 def _level(frame: pd.DataFrame) -> float:
-    """Return the coverage; that of ``FindingsConfig`` unless told otherwise where there is no row."""
+    """Return the coverage; where there is no row, the default of ``FindingsConfig``."""
     return float(frame["level"].iloc[0]) if len(frame) else 0.95
 
 

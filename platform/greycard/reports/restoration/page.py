@@ -31,9 +31,9 @@ class Section:
     """The pictures of one system.
 
     Attributes:
-        title: the system.
+        title: the system's name.
         looks: its contact sheets; () without a reconstruction set.
-        figures: in order.
+        figures: its figures in order.
     """
 
     title: str

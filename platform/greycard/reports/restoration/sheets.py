@@ -55,7 +55,7 @@ class Tile:
 
     @property
     def border(self) -> tuple[int, int, int] | None:
-        """Its colour: green = read as the label says, purple = read as lighter, grey = darker, None = not read."""
+        """The border's colour: green = read as labelled, purple = read as lighter, grey = darker, None = not read."""
         if self.read < 0 or self.label < 0:
             return None
         return GREEN if self.read == self.label else PURPLE if self.read < self.label else GREY
@@ -66,9 +66,9 @@ class Row:
     """One face through all columns.
 
     Attributes:
-        group: its group.
-        image_id: its id.
-        tiles: one per column.
+        group: the group that the face belongs to.
+        image_id: the image's id.
+        tiles: its images, one per column.
     """
 
     group: str
@@ -81,8 +81,8 @@ class Sheet:
     """A contact sheet before it is drawn.
 
     Attributes:
-        columns: the headings.
-        rows: the faces, grouped.
+        columns: the headings of the columns.
+        rows: the faces, ordered by group.
         classes: names of the read attribute's classes, in code order.
         missing: groups without an image.
     """
@@ -113,11 +113,11 @@ def collect(
 
     Args:
         folder: the audit's ``reconstructions``, local or ``s3://``: one folder of Parquet files per system.
-        system: whose reconstructions.
+        system: the system whose reconstructions are shown.
         attribute: the column that rows are grouped by.
         groups: its classes, in order.
         classes: the task's classes, in order (lightest first for skin type).
-        task: whose readings the borders show.
+        task: the task whose readings the borders show.
         each: images per group.
         original: the system that keeps the original images; left out where it is not there.
         lighter_at: an operating point: only images that are read as lighter than labelled there are shown.

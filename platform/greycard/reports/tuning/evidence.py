@@ -1,4 +1,4 @@
-"""What the page of a search is told: its trials, what was chosen, and how that does on the test split."""
+"""What the page of a search is made from: its trials, what was chosen, and how that does on the test split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

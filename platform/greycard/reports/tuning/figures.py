@@ -45,7 +45,7 @@ _MAP: Final = "viridis"
 def pareto(
     trials: pd.DataFrame, goals: Goals, *, color: str, baseline: Mapping[str, float], chosen: Mapping[str, int]
 ) -> Figure:
-    """Draw the front, a panel for each pair of goals: trials that no other beats are filled, the others hollow.
+    """Draw the front, one panel per pair of goals: trials that no other beats are filled, the others hollow.
 
     With two goals a line joins the front. With more, a trial may be on the front because of a goal that its panel
     does not show, so there is no line.
@@ -89,7 +89,7 @@ def trade(
     chosen: Mapping[str, int],
     goals: Goals = (),
 ) -> Figure:
-    """Draw Figures 2 and 3: a trial a point, ``y`` against ``x``, λ as colour, kinds of losses as markers.
+    """Draw Figures 2 and 3: one point per trial, ``y`` against ``x``, λ as colour, kinds of losses as markers.
 
     Shaded: better than the baseline in both. Thin crosses span the lowest and highest seed of a trial.
     """
@@ -122,7 +122,7 @@ def against(
     baseline: Mapping[str, float],
     chosen: Mapping[str, int],
 ) -> Figure:
-    """Draw a setting (λ, on a logarithmic axis) against each metric, a panel each; × at the foot: failed trials."""
+    """Draw a setting (λ, on a logarithmic axis) against metrics, one panel per metric; × at the foot: failed trials."""
     figure = Figure(figsize=(6.4, 1.2 + 2.2 * len(metrics)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(len(metrics), 1, sharex=True))
     for axes, metric in zip(panels, metrics, strict=True):

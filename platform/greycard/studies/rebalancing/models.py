@@ -33,10 +33,10 @@ class Judges(NamedTuple):
     """The trained classifiers.
 
     Attributes:
-        judge: of search and share loss.
-        measuring: of the audit.
+        judge: the classifier of search and share loss.
+        measuring: the classifier of the audit.
         confusion: classifier (judge, measuring), label, predicted, count: on the held-out images.
-        accuracy: classifier -> balanced accuracy there: the mean over classes of the share that is read rightly.
+        accuracy: classifier -> balanced accuracy there: the mean over classes of the share labelled correctly.
     """
 
     judge: AnyClassifier
@@ -61,7 +61,7 @@ class Trained(NamedTuple):
     failed: dict[str, str]
 
     def with_rows(self, others: "Trained") -> "Trained":
-        """Return these and others."""
+        """Return these generators and others together."""
         return Trained(
             self.generators | others.generators,
             self.rows | others.rows,
@@ -75,7 +75,7 @@ class Trained(NamedTuple):
 
 
 def train_classifiers(job: RebalanceJob, sets: Sets, run: Run) -> Judges:
-    """Train both classifiers, and count on the held-out images what they take for what.
+    """Train both classifiers, and count their confusions on the held-out images.
 
     Raises:
         TrainError: one could not be trained.
@@ -108,10 +108,10 @@ def _roles(judge: Any, measuring: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def balanced_accuracy(counts: np.ndarray[Any, Any]) -> float:
-    """Return the mean over classes of the share that is read rightly; classes without images do not count.
+    """Return the mean over classes of the share that is labelled correctly; classes without images do not count.
 
     Args:
-        counts: (K, K) images by label and reading.
+        counts: (K, K) images by label and predicted class.
 
     Example:
         >>> balanced_accuracy(np.array([[9, 1, 0], [0, 5, 5], [0, 0, 0]]))
@@ -143,9 +143,9 @@ def train_synthetic_rows(
     Args:
         job: the study.
         sets: its real images.
-        judge: of the share loss.
+        judge: the classifier of the share loss.
         synthetic: method -> URI of the synthetic set.
-        run: the study's.
+        run: the study's MLflow run.
 
     Returns:
         The generators; a row that failed is in ``failed``.
@@ -221,7 +221,7 @@ def _check_trained(failures: Mapping[str, Exception]) -> None:
 
 
 def _counted(job: RebalanceJob, uri: str, name: str, config: AnyClassifier) -> np.ndarray[Any, Any]:
-    """Return (K, K) held-out images by label and reading; counted once for the same weights and images."""
+    """Return (K, K) held-out images by label and predicted class; counted once for the same weights and images."""
     path = job.home / CLASSIFIERS / f"confusion-{name}.json"
     manifest = Manifest.load(uri)
     split, size = job.audit.reference_split, job.generator.size
@@ -236,7 +236,7 @@ def _counted(job: RebalanceJob, uri: str, name: str, config: AnyClassifier) -> n
 
 
 def count_confusions(config: AnyClassifier, uri: str, split: str, task: str, size: int) -> np.ndarray[Any, Any]:
-    """Return (K, K) images of a split by label and reading; images without a label do not count."""
+    """Return (K, K) images of a split by label and predicted class; images without a label do not count."""
     loaded = load_images(uri, split, size=size, attributes=(task,))
     labels = loaded.labels[task].numpy()
     read = config.build().predict(loaded.images)[task].numpy()

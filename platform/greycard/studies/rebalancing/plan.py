@@ -23,7 +23,7 @@ REAL: Final = "real"
 REJECTION: Final = "syn_bias_rejection"
 """The control: as ``syn_bias``, on the set that was drawn by rejection instead of searched."""
 ROWS: Final = (*PAPER_ROWS, REJECTION)
-"""Those of Tables 1 and 4 of paper 004 (``greycard.recipes.paper004.generators``), and the control."""
+"""The rows of Tables 1 and 4 of paper 004 (``greycard.recipes.paper004.generators``), and the control."""
 SYNTHETIC: Final = (*FROM_SYNTHETIC, REJECTION)
 DEFAULT: Final = (REAL, "reweighting", BALANCED, "syn_bias", "finetune", REJECTION)
 
@@ -34,8 +34,8 @@ class RebalanceJob:
 
     Attributes:
         study: the MLflow experiment and, after ``registry``, the prefix of the registered models.
-        title: of the page.
-        directory: of the study; started again there, it goes on.
+        title: the title of the page.
+        directory: the study's directory; started again there, it resumes where it stopped.
         data: which images, for what.
         task: the attribute whose classes are to be drawn evenly.
         judge: the classifier of the search and of the share loss.
@@ -46,10 +46,10 @@ class RebalanceJob:
         training: how every row is trained from scratch.
         fine_tune_images: images that fine-tuning shows.
         shares: the share loss of the rows that have one.
-        rows: which rows are trained: ``real`` and any of ``ROWS``. Rows can be added when a study goes on.
+        rows: which rows are trained: ``real`` and any of ``ROWS``. Rows can be added when a study is resumed.
         retrained: the row whose discrepancy is compared with that of ``real`` in the verdict.
         aim: how many times lower it is to be.
-        seeds: a generator a row and seed; the first seed's is the one that is searched.
+        seeds: one generator per row and seed; the first seed's is the one that is searched.
         samples: seeds on the sheets of samples.
         synthesis: the balanced synthetic set; its generator, classifier, task, method, directory and ray are the
             study's.

@@ -1,4 +1,4 @@
-"""The report of a study of rebalancing: its page, its tables in the paper's layout, what has to be said besides."""
+"""The report of a study of rebalancing: its page, its tables in the paper's layout, and its notes."""
 
 import json
 from collections.abc import Mapping
@@ -53,8 +53,8 @@ class Study:
         judges: the classifiers.
         trained: the generators.
         syntheses: method -> result.
-        result: of the audit.
-        frames: of the audit.
+        result: the result of the audit.
+        frames: the frames of the audit.
         seconds: step -> what it took over all starts.
     """
 
@@ -286,7 +286,7 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def _numbers(table: pd.DataFrame) -> dict[str, float]:
-    """Return what sums the study up, under flat names."""
+    """Return the numbers that sum the study up, under flat names."""
     numbers = {}
     for line in table.to_dict("records"):
         for name in ("discrepancy", "discrepancy_pooled", "frechet[aux]"):

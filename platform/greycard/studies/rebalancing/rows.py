@@ -29,13 +29,13 @@ class RowsConfig:
         training: how they are trained from scratch; ``shares``, ``reweighting`` and ``freeze`` are set by the rows.
         fine_tune_images: images that fine-tuning shows.
         judge: the classifier of the share loss, with its weights.
-        task: its attribute.
+        task: the attribute whose classes the judge predicts.
         shares: the share loss of the rows that have one.
         real: URI of the biased images.
         synthetic: URI of the balanced synthetic images.
         balanced: URI of balanced real images; "" leaves that row out.
         start: folder of a finished ``real``, from which fine-tuning starts; ``{seed}`` stands for the seed.
-        seeds: a model a row and seed.
+        seeds: one model per row and seed.
         samples: seeds on the sheets.
     """
 
@@ -59,7 +59,7 @@ class RowsConfig:
 
     @property
     def fine_tuning(self) -> AdversarialConfig:
-        """A tenth of the learning rate, and averaged weights that do not start afresh."""
+        """How rows are fine-tuned: at a tenth of the learning rate, with averaged weights that do not start afresh."""
         return replace(
             self.training,
             learning_rate=self.training.learning_rate / 10,

@@ -6,7 +6,7 @@ set             what for                                                        
 ``real``        the unbalanced images that the biased generator and the judge learn    train, val
 ``balanced``    balanced real images, for the row that says what could be reached      train
 ``measuring``   balanced images that the measuring classifier learns                   train, val
-``reference``   balanced images that nobody has learnt: every score is against them    test
+``reference``   balanced images that no model has learnt: every score is against them  test
 ==============  =====================================================================  ================
 
 Where one small data set has to give all four (``OneSource``), every class is cut by a hash of its image ids: a part for
@@ -53,8 +53,8 @@ class OneSource:
 
     Attributes:
         source: the data set.
-        attribute: whose classes are cut.
-        reference: images of each class that nobody learns.
+        attribute: the attribute whose classes are cut.
+        reference: images of each class that no model learns.
         measuring: images of each class that the measuring classifier learns.
         validating: images of each class that validate both classifiers. These take their last epoch, so nothing is
             chosen by them.
@@ -208,7 +208,7 @@ class _Part(Source):
 
 
 def told(manifest: Manifest) -> Manifest:
-    """Say what a set holds."""
+    """Print what a set holds, and return its manifest."""
     rows = ", ".join(f"{manifest.num_rows(split):,} {split}" for split in manifest.splits)
     print(f"{manifest.uri}: {manifest.dataset}, {rows} images, digest {manifest.digest}")
     return manifest

@@ -1,4 +1,4 @@
-"""Synthesis and audit in a study of rebalancing: who is searched, who is measured, and how long each step took."""
+"""Synthesis and audit in a study of rebalancing: what is searched and measured, and how long each step took."""
 
 import contextlib
 import json
@@ -68,7 +68,8 @@ def synthesise(
         Method -> result; classes that are short are in its ``shortfalls``.
 
     Raises:
-        SynthesisError: no image of any class was found, or the disk is full; started again, the study goes on.
+        SynthesisError: no image of any class was found, or the disk is full; started again, the study resumes where it
+            stopped.
     """
     found = {}
     for method, folder in FOLDERS.items():

@@ -21,7 +21,7 @@ class Rebalanced:
 
     Attributes:
         page: the report.
-        table: a line a row and set, in the order of the paper's tables, with its printed values.
+        table: one line per row and set, in the order of the paper's tables, with its printed values.
         verdict: a few sentences.
         shortfalls: method -> class -> images that are missing.
         notes: what has to be said besides.

@@ -22,7 +22,7 @@ class Choice:
 
     Attributes:
         label: ``best``, ``knee`` or ``control``.
-        number: of the trial; ``NO_TRIAL`` for the control.
+        number: the trial's number; ``NO_TRIAL`` for the control.
         settings: parameter -> value.
         metrics: its validation metrics.
     """
@@ -37,7 +37,7 @@ class Choice:
         return f"{self.label}: trial {self.number}, {setting_text(self.settings)}"
 
     def without(self, off: Mapping[str, Value]) -> "Choice":
-        """Return the control: trained alike with the settings that switch its term off; no trial of the search."""
+        """Return the control: trained in the same way with its term switched off by ``off``; no trial of the search."""
         return Choice(CONTROL, NO_TRIAL, {**self.settings, **off}, {})
 
 
@@ -46,7 +46,7 @@ class Chosen:
     """What a study chose.
 
     Attributes:
-        choices: in the order of ``confirm.choose``.
+        choices: the choices in the order of ``confirm.choose``.
         notes: what has to be said of the choice.
     """
 
@@ -55,7 +55,7 @@ class Chosen:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """Label -> trial."""
+        """Label of each choice -> number of its trial."""
         return {choice.label: choice.number for choice in self.choices}
 
 

@@ -71,7 +71,7 @@ class CodecFamily(Family):
     def _rows(
         self, images: LoadedImages, choices: Sequence[Choice], planned: Mapping[str, Planned]
     ) -> dict[str, list[CodecRows]]:
-        """Return label -> a seed's rows each; measured by Ray tasks, which share the images."""
+        """Return label -> its rows, one entry per seed; measured by Ray tasks, which share the images."""
         shared = ray.put(images.images)
         remote = ray.remote(measure).options(num_cpus=self.job.workers.num_cpus)
         asked = {BASELINE: None} | {choice.label: choice.settings for choice in choices}

@@ -31,7 +31,7 @@ class Confirmed:
         verdicts: label -> a sentence.
         comparisons: label -> measure by measure, baseline and chosen over all seeds, with intervals.
         tables: further frames by name; those that the report's page knows are shown.
-        notes: sentences.
+        notes: sentences that the report adds to the verdicts.
     """
 
     verdicts: dict[str, str]
@@ -46,7 +46,7 @@ class Family(ABC):
     Attributes:
         job: the study.
         trial: what its trials train.
-        manifest: of its images.
+        manifest: the manifest of its images.
         show: (x, y) metrics of the trade-off; () leaves it to the report.
     """
 
@@ -81,7 +81,7 @@ class Family(ABC):
         return self._names(settings, seeds, name_mark(settings or {}, self.trial.named))
 
     def recipe_names(self, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[int, str]:
-        """Return the same as the recipe names them: it trains no other settings."""
+        """Return seed -> the model's name in a recipe, which trains no other settings and so needs no mark."""
         return self._names(settings, seeds, "")
 
     def planned(self, label: str, settings: Mapping[str, Value] | None, seeds: Sequence[int]) -> dict[str, Planned]:

@@ -215,8 +215,8 @@ class TuneJob:
 
     Attributes:
         study: the search's name in its storage, the MLflow experiment and, after ``registry``, the registered model.
-        title: of the report.
-        directory: of the study; started again there, it goes on.
+        title: the title of the report.
+        directory: the study's directory; started again there, it resumes where it stopped.
         shards: data sets to write first; what is there is kept.
         images: URI of the shards to train (train) and choose (val) on; "" takes the first of ``shards``.
         size: height and width at which images are used.
@@ -256,7 +256,7 @@ class TuneJob:
 
     @property
     def uri(self) -> str:
-        """URI of the shards that are trained and chosen on."""
+        """URI of the shards that models are trained and chosen on."""
         return self.images or self.shards[0].directory
 
     @property

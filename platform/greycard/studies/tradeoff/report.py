@@ -26,11 +26,11 @@ class Found(NamedTuple):
     """What a study found, as the report takes it.
 
     Attributes:
-        result: of the search.
-        baseline: its validation metrics, means over the search's seeds.
-        chosen: trials.
-        confirmed: on the test split.
-        warnings: of the data.
+        result: the result of the search.
+        baseline: the baseline's validation metrics, means over the search's seeds.
+        chosen: the chosen trials.
+        confirmed: what the chosen settings do on the test split.
+        warnings: warnings about the data.
     """
 
     result: SearchResult
@@ -125,7 +125,7 @@ def _tables(found: Found) -> dict[str, pd.DataFrame]:
 
 
 def _numbers(found: Found) -> dict[str, float]:
-    """Return what sums the study up, under flat names."""
+    """Return the numbers that sum the study up, under flat names."""
     numbers = {f"baseline/{name}": value for name, value in found.baseline.items()}
     for choice in found.chosen.choices:
         numbers |= {f"{choice.label}/{name}": value for name, value in choice.metrics.items()}

@@ -43,12 +43,12 @@ class Tuned:
 
     Attributes:
         page: the report.
-        result: of the search.
-        chosen: trials.
+        result: the result of the search.
+        chosen: the chosen trials.
         recipes: label -> YAML file.
         models: label -> ``models:/name/version``.
         verdicts: label -> a sentence.
-        run_id: the MLflow run.
+        run_id: the id of the MLflow run.
     """
 
     page: Path
@@ -200,7 +200,7 @@ def _text(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> str:
 
 
 def check_resume(job: TuneJob) -> None:
-    """Refuse to resume where nothing is.
+    """Refuse to resume where no study was started.
 
     Raises:
         ResumeError: no study was started in the directory.
